@@ -1,0 +1,1 @@
+"""The web: the agents' desk and the open API."""

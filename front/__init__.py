@@ -1,0 +1,1 @@
+"""What server.py needs to be the front door: children, checks, commands."""

@@ -1,0 +1,1 @@
+"""The call: all that is said to Asterisk, and what a caller goes through."""
