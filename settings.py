@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parent
 """The project's folder: code, dialplans/ and the defaults of config/ lie below it."""
 
 
-class ConfigurationError(Exception):
+class HotlineError(Exception):
+    """An error whose message is meant for the operator: shown as it is, without a traceback."""
+
+
+class ConfigurationError(HotlineError):
     """Configuration that must not start; the message names the place, what is wrong and what would be right."""
 
 

@@ -25,6 +25,7 @@ TAP_KEY = "hotline:tap:{tap_id}"
 """Redis key (expiring) that the bridge sets before it asks Asterisk for a tap: JSON of `Tap`."""
 
 Speaker = Literal["caller", "agent"]
+EndedBy = Literal["caller", "agent", "hotline", "unknown"]
 
 
 def now() -> datetime:
@@ -146,7 +147,7 @@ class CallEnded(CallEvent):
     """The caller's leg is gone. `unseen` is true when it ended while the bridge was away."""
 
     kind: Literal["call_ended"] = "call_ended"
-    by: Literal["caller", "agent", "hotline", "unknown"] = "unknown"
+    by: EndedBy = "unknown"
     cause: int = 0
     """Q.850 cause as Asterisk gives it; 16 is normal clearing, 0 unknown."""
     unseen: bool = False

@@ -23,7 +23,7 @@ from ivr.events import INTERIM_CHANNEL, STREAM, Event, UtteranceInterim, dump
 
 log = structlog.get_logger(__name__)
 _published = Counter("hotline_events_published_total", "Events written to the Redis stream", ["kind"])
-_spooled = Gauge("hotline_events_spooled", "Events waiting in the spool file for Redis")
+_spooled = Gauge("hotline_events_spooled", "Events waiting in the spool file for Redis", multiprocess_mode="livesum")
 _interim_dropped = Counter("hotline_interim_dropped_total", "Interim texts dropped because Redis was slow or away")
 
 _INTERIM_WAITING = 200
@@ -86,7 +86,7 @@ class Outbox:
                 await self._send_waiting()
                 await self._send_interim()
                 pause = 0.1
-            except (RedisError, OSError, asyncio.TimeoutError) as problem:
+            except (TimeoutError, RedisError, OSError) as problem:
                 self._to_spool()
                 self._interim.clear()
                 log.warning("events wait in the spool: redis is away", problem=str(problem), spool=str(self._spool))

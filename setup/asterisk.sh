@@ -22,7 +22,7 @@ mkdir -p "$prefix"
 
 # 1. An Asterisk that the operator installed is preferred.
 for candidate in "${ASTERISK:-}" "$(command -v asterisk || true)" /usr/sbin/asterisk /usr/local/sbin/asterisk; do
-    [ -n "$candidate" ] && [ -x "$candidate" ] || continue
+    if [ -z "$candidate" ] || [ ! -x "$candidate" ]; then continue; fi
     if [ "$(version_of "$candidate")" -ge 20 ] 2>/dev/null; then
         modules=$(strings -a "$candidate" 2>/dev/null | grep -m1 -E '^/.*/asterisk/modules$' || true)
         [ -d "$modules" ] || for dir in /usr/lib/*/asterisk/modules /usr/lib/asterisk/modules /usr/lib64/asterisk/modules /usr/local/lib/asterisk/modules; do
@@ -41,6 +41,7 @@ done
 
 # 2. Otherwise Debian's packages, unpacked into the prefix.
 command -v apt-get >/dev/null || fail "no Asterisk >= 20 found and no apt-get to fetch one; install Asterisk 20 or newer and run this again (ASTERISK=/path/to/asterisk names it)"
+# shellcheck disable=SC2016 # the $() are apt's
 mirror=$(apt-get indextargets --format '$(ORIGIN) $(RELEASE) $(SITE)' 'Created-By: Packages' 2>/dev/null |
     awk '$1 == "Debian" && $2 !~ /-(security|updates|backports)/ {print $3; exit}')
 [ -n "$mirror" ] || mirror=$(sed -nE 's/^URIs:[[:space:]]*([^[:space:]]+).*/\1/p; s/^deb[[:space:]]+(\[[^]]*\][[:space:]]+)?([^[:space:]]+).*/\2/p' \
@@ -78,7 +79,9 @@ for deb in "$state"/archives/*.deb; do
 done
 loader=$(find "$new/usr" \( -name 'ld-linux-*.so.*' -o -name 'ld-linux.so.*' \) | head -n 1)
 modules=$(find "$new/usr/lib" -type d -path '*/asterisk/modules' | head -n 1)
-[ -n "$loader" ] && [ -n "$modules" ] || fail "the packages of $suite do not hold what was expected (loader '$loader', modules '$modules')"
+if [ -z "$loader" ] || [ -z "$modules" ]; then
+    fail "the packages of $suite do not hold what was expected (loader '$loader', modules '$modules')"
+fi
 libraries=$(dirname "$(dirname "$modules")")
 rm -rf "$prefix/root"; mv "$new" "$prefix/root"
 loader=${loader/root.new/root}; modules=${modules/root.new/root}; libraries=${libraries/root.new/root}

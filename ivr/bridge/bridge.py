@@ -1,0 +1,118 @@
+"""The bridge of one Asterisk node: AMI events in, published events and taps out; FastAGI flows beside it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from redis.asyncio import Redis
+
+from ivr.ami import AmiClient, AmiError
+from ivr.bridge.registry import Registry
+from ivr.bridge.taps import Taps
+from ivr.events import AgentAnswered, CallArrived, Event
+from ivr.fastagi import FastAgiServer
+from ivr.flows.welcome import Callers, Welcome
+from ivr.outbox import Outbox
+from ivr.secrets import Secrets
+from ivr.wire.ami import Message
+from settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Bridge:
+    """Starts, follows and ends with the connection to one Asterisk node; calls go on without it."""
+
+    def __init__(self, settings: Settings, secrets: Secrets, redis: Redis, outbox: Outbox, callers: Callers) -> None:
+        asterisk, ports = settings.hotline.asterisk, settings.hotline.ports
+        self._node = f"{asterisk.host}:{ports.ami}"
+        self._outbox = outbox
+        self.registry = Registry(self._node, [agent.extension for agent in settings.agents.agents])
+        self.ami = AmiClient(
+            asterisk.host,
+            ports.ami,
+            asterisk.ami_user,
+            secrets.ami_secret,
+            on_event=self._on_event,
+            on_up=self._rebuild,
+        )
+        self._rebuilding: list[Message] | None = []
+        self._taps: Taps | None = None
+        if settings.hotline.listening.enabled:
+            self._taps = Taps(self.ami, redis, self._publish, f"{asterisk.server_host}:{ports.audio}")
+        bind = "127.0.0.1" if asterisk.mode == "own" else "0.0.0.0"  # noqa: S104 - external Asterisk connects to it
+        self._fastagi = FastAgiServer(bind, ports.fastagi, {"welcome": Welcome(settings.lines, callers)})
+
+    async def start(self) -> None:
+        """Listen for FastAGI and begin connecting to Asterisk. Raises OSError when the FastAGI port is taken."""
+        await self._fastagi.start()
+        self.ami.start()
+
+    async def close(self) -> None:
+        """Stop; calls in progress are left as they are."""
+        await self._fastagi.close()
+        if self._taps:
+            await self._taps.close()
+        await self.ami.close()
+
+    async def _rebuild(self) -> None:
+        """Learn Asterisk's present state, then handle the events that came meanwhile."""
+        self._rebuilding = []
+        channels = await self.ami.request_list("CoreShowChannels")
+        for channel in channels:
+            if channel.get("Channel").startswith("AudioSocket/"):
+                await self._end_old_tap(channel)
+        for event in self.registry.rebuild(channels):
+            self._publish(event)
+        if self._taps:
+            legs = [(call, leg) for call in self.registry.calls.values() for leg in call.legs()]
+            self._taps.only({leg.uniqueid for _, leg in legs})
+            for call, leg in legs:
+                self._taps.want(call.call_id, leg)
+        missed, self._rebuilding = self._rebuilding, None
+        log.info("state rebuilt from Asterisk", calls=len(self.registry.calls), events_meanwhile=len(missed))
+        for message in missed:
+            self._on_event(message)
+
+    async def _end_old_tap(self, channel: Message) -> None:
+        # A tap of an earlier bridge: nobody would ask for it again when it ends, so it is replaced by one of ours.
+        try:
+            await self.ami.request("Hangup", [("Channel", channel.get("Channel"))])
+        except AmiError as problem:
+            log.info("an old tap was gone already", tap=channel.get("Channel"), problem=str(problem))
+
+    def _on_event(self, message: Message) -> None:
+        if self._rebuilding is not None:
+            self._rebuilding.append(message)
+            return
+        if self._taps:
+            self._taps.handle(message)
+            if message.event == "Hangup" and self.registry.leg_of(message.get("Uniqueid")):
+                self._taps.gone(message.get("Uniqueid"))
+        for event in self.registry.handle(message):
+            self._publish(event)
+            self._tap(event)
+
+    def _tap(self, event: Event) -> None:
+        if self._taps is None:
+            return
+        call = self.registry.calls.get(getattr(event, "call_id", ""))
+        if call and isinstance(event, CallArrived):
+            self._taps.want(call.call_id, call.caller)
+        elif call and call.agent and isinstance(event, AgentAnswered):
+            self._taps.want(call.call_id, call.agent)
+
+    def _publish(self, event: Event) -> None:
+        self._outbox.publish(event)
+
+
+async def wait_until_connected(bridge: Bridge, seconds: float) -> bool:
+    """Whether the bridge is logged in to Asterisk within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not bridge.ami.connected or bridge.ami.trouble:
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        return False
+    return True
