@@ -122,6 +122,7 @@ async def _ask(settings: Settings, process: asyncio.subprocess.Process, output: 
         on_event=on_event,
         on_up=on_up,
         longest_pause=0.3,
+        quiet=True,
     )
     ami.start()
     ended = asyncio.create_task(process.wait())

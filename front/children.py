@@ -19,7 +19,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from ivr import asterisk_files
+from ivr.ami import AmiClient
 from ivr.secrets import Secrets
+from ivr.wire.ami import Message
 from settings import ROOT, ConfigurationError, HotlineError, Settings
 
 log = structlog.get_logger(__name__)
@@ -169,13 +171,25 @@ def _start_time(pid: int) -> str:
     return "" if fields[0] in ("Z", "X") else fields[19]
 
 
-async def _port_answers(host: str, port: int) -> bool:
+async def _fully_booted(settings: Settings, secrets: Secrets) -> bool:
+    """Whether Asterisk has loaded everything: it says so to each AMI client that logs in, not before."""
+    booted = asyncio.Event()
+
+    def on_event(message: Message) -> None:
+        if message.event == "FullyBooted":
+            booted.set()
+
+    asterisk = settings.hotline.asterisk
+    ami = AmiClient(
+        "127.0.0.1", settings.hotline.ports.ami, asterisk.ami_user, secrets.ami_secret, on_event=on_event, quiet=True
+    )
+    ami.start()
     try:
-        async with asyncio.timeout(1):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError):
+        await asyncio.wait_for(booted.wait(), 2)
+    except TimeoutError:
         return False
-    writer.close()
+    finally:
+        await ami.close()
     return True
 
 
@@ -219,7 +233,7 @@ def asterisk(settings: Settings, secrets: Secrets) -> Child:
         return [str(asterisk_files.program()), "-f", "-C", str(conf)]
 
     async def answers(_: int) -> bool:
-        return await _port_answers("127.0.0.1", settings.hotline.ports.ami)
+        return await _fully_booted(settings, secrets)
 
     return Child(
         "asterisk",

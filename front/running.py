@@ -21,6 +21,7 @@ from ivr.listening.service import Listening
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from routing.callers import KnownCallers
 from routing.intake import Intake
 
 from desk.accounts import ensure_agents
@@ -32,7 +33,6 @@ from ivr.outbox import Outbox
 from ivr.secrets import Secrets, keep
 from routing.jurisdiction import load as load_jurisdiction
 from routing.storage import Database, migrate
-from routing.tickets import was_missed
 from settings import ConfigurationError, Settings
 
 log = structlog.get_logger(__name__)
@@ -106,7 +106,7 @@ async def _start(settings: Settings, roles: set[str], arguments: list[str], part
         outbox = Outbox(redis, settings.data_dir / "spool" / "bridge.jsonl")
         outbox.start()
         parts.push_async_callback(outbox.close)
-        bridge = Bridge(settings, secrets, redis, outbox, _Callers(database))
+        bridge = Bridge(settings, secrets, redis, outbox, KnownCallers(database))
         await bridge.start()
         parts.push_async_callback(bridge.close)
         troubles["bridge"] = lambda: bridge.ami.trouble
@@ -117,16 +117,6 @@ async def _start(settings: Settings, roles: set[str], arguments: list[str], part
         await parts.enter_async_context(_web(app, hotline.web.bind, hotline.ports.web))
     _task(parts, "health", report(redis, troubles))
     return _what_next(settings, secrets)
-
-
-class _Callers:
-    """What routing knows of a caller, for the flows (ivr.flows.welcome.Callers)."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def was_missed(self, caller_number: str) -> bool:
-        return await was_missed(self._database, caller_number)
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from typing import cast
+from typing import NoReturn, cast
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -21,9 +21,18 @@ from ivr.wire.ami import AmiReader, Banner, Message, action
 from ivr.wire.errors import RemoteProtocolError
 
 log = structlog.get_logger(__name__)
+
+
+def _drop(logger: object, method: str, event: structlog.typing.EventDict) -> NoReturn:
+    raise structlog.DropEvent
+
+
 _connected = Gauge("hotline_ami_connected", "1 while the bridge is logged in to Asterisk", multiprocess_mode="livesum")
 _events = Counter("hotline_ami_events_total", "AMI events received", ["event"])
 _callback_errors = Counter("hotline_ami_callback_errors_total", "Exceptions raised while an AMI event was handled")
+
+_SILENT = structlog.wrap_logger(None, processors=[_drop])
+"""For a client that only tries whether somebody answers: not being answered is no news."""
 
 Headers = Iterable[tuple[str, str]]
 
@@ -51,6 +60,7 @@ class AmiClient:
         on_down: Callable[[], None] | None = None,
         first_pause: float = 0.2,
         longest_pause: float = 10.0,
+        quiet: bool = False,
     ) -> None:
         self._address = (host, port)
         self._login = (user, secret)
@@ -58,6 +68,7 @@ class AmiClient:
         self._on_up = on_up
         self._on_down = on_down
         self._pauses = (first_pause, longest_pause)
+        self._log = log.bind(asterisk=f"{host}:{port}") if not quiet else _SILENT
         self._numbers = itertools.count(1)
         self._link: _Link | None = None
         self._task: asyncio.Task[None] | None = None
@@ -131,7 +142,7 @@ class AmiClient:
                 _connected.set(0)
                 if was_up and self._on_down:
                     self._on_down()
-            log.warning("no connection to Asterisk", problem=self.trouble, next_try_in=round(pause, 1))
+            self._log.warning("no connection to Asterisk", problem=self.trouble, next_try_in=round(pause, 1))
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(pause * 2, longest)
 
@@ -146,7 +157,7 @@ class AmiClient:
             await self._exchange("Login", [("Username", user), ("Secret", secret)], 5, until_complete=False)
             self.trouble = ""
             _connected.set(1)
-            log.info("connected to Asterisk", banner=link.banner)
+            self._log.info("connected to Asterisk", banner=link.banner)
             if self._on_up:
                 await self._on_up()
         except BaseException:

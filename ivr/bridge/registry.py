@@ -135,7 +135,7 @@ class Registry:
         call = self._call(message)
         if call is None:
             return []
-        return [self._join(call, message.get("Queue"), _integer(message.get("Position")), now())]
+        return [self._join(call, message.get("Queue").removeprefix("q-"), _integer(message.get("Position")), now())]
 
     def _join(self, call: LiveCall, queue: str, position: int, at: datetime) -> CallQueued:
         call.queued += 1

@@ -1,0 +1,67 @@
+"""A citizen's call becomes a ticket, with every part real."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.e2e.conftest import LIGHTS, WATER, Scene
+
+
+async def test_a_call_becomes_a_ticket(hotline: Scene) -> None:
+    await hotline.agent("8001")
+    calling = hotline.call(LIGHTS, caller="13876543210", seconds=26)
+    talking = await hotline.call_when(state="talking", caller_number="13876543210")
+    assert talking["agent"] == "8001" and talking["queue"] == "general"
+    await hotline.transcript_when(talking["call_id"], "路灯")
+    await hotline.transcript_when(talking["call_id"], "请问", speaker="agent")
+    assert (await calling).connected
+    ended = await hotline.call_when(state="ended")
+    assert ended["ended_by"] == "caller"
+
+    ticket = await hotline.ticket_of(talking["call_id"])
+    assert ticket["state"] == "draft" and ticket["caller_number"] == "13876543210" and ticket["called_number"] == "12345"
+    fields = ticket["fields"]
+    assert "保港" in fields["place"]["value"] and fields["place"]["source"] == "machine"
+    assert fields["functional_unit"]["value"] == "yz.zhujian"
+    assert fields["territorial_unit"]["value"] == "yz.dsq.baogang"
+    assert fields["matter"]["value"] and fields["matter"]["words"]
+    assert "[unk]" not in str(fields)
+
+
+async def test_the_agent_hangs_up_first_and_the_caller_hears_a_farewell(hotline: Scene) -> None:
+    agent = await hotline.agent("8002")
+    calling = hotline.call(WATER, seconds=60)
+    await hotline.call_when(state="talking")
+    await asyncio.sleep(1)
+    await agent.hangup()
+    result = await calling
+    assert result.connected and result.ended_by == "hotline"
+    assert (await hotline.call_when(state="ended"))["ended_by"] == "agent"
+
+
+async def test_a_caller_who_waits_is_heard_and_keeps_waiting_until_an_agent_comes(hotline: Scene) -> None:
+    hotline.call(WATER, seconds=60)
+    waiting = await hotline.call_when(state="waiting")
+    await hotline.transcript_when(waiting["call_id"], "停水")  # before anybody has answered
+    await hotline.agent("8003")
+    talking = await hotline.call_when(state="talking")
+    assert talking["call_id"] == waiting["call_id"]
+
+
+async def test_a_caller_who_was_missed_goes_first(hotline: Scene) -> None:
+    first = hotline.call(WATER, caller="13900000001", seconds=9)
+    assert (await first).connected
+    await hotline.call_when(state="ended", caller_number="13900000001")
+    hotline.call(WATER, caller="13900000002", seconds=60)
+    await hotline.call_when(state="waiting", caller_number="13900000002")
+    hotline.call(WATER, caller="13900000001", seconds=60)
+    await hotline.call_when(state="waiting", caller_number="13900000001")
+    await hotline.agent("8001")
+    assert (await hotline.call_when(state="talking"))["caller_number"] == "13900000001"
+
+
+async def test_a_number_that_is_not_ours_is_not_found(hotline: Scene) -> None:
+    for number in ("110", "8001", "0085212345678", "*110", "12346"):
+        result = await hotline.call(called=number, seconds=3)
+        assert (result.outcome, result.sip_code) == ("rejected", 404), number
+    assert await hotline.calls() == []
