@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a key of hotline.yaml, such as ports.shift=100; may be given several times",
+        help="override a key of hotline.yaml, such as ports.shift=100; may be given several times (HOTLINE_SET)",
     )
     commands.add(parser.add_subparsers(dest="command", metavar="COMMAND", required=True))
     arguments = parser.parse_args(argv)
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _settings(arguments: argparse.Namespace) -> Settings:
     overrides = {}
-    for entry in arguments.set:
+    for entry in [*os.environ.get("HOTLINE_SET", "").split(), *arguments.set]:
         key, equals, value = entry.partition("=")
         if not equals:
             raise ConfigurationError(f"--set {entry}: must be KEY=VALUE, such as ports.shift=100")
