@@ -89,7 +89,7 @@ class AmiClient:
 
     @property
     def connected(self) -> bool:
-        return self._link is not None
+        return self._link is not None and not self.trouble
 
     async def request(self, name: str, headers: Headers = (), *, timeout: float = 5.0) -> Message:
         """Send an action and wait for its response.
@@ -166,7 +166,6 @@ class AmiClient:
         return link
 
     def _dispatch(self, message: Message) -> None:
-        _events.labels(message.event).inc()
         try:
             self._on_event(message)
         except Exception:
@@ -181,7 +180,8 @@ class _Link(asyncio.Protocol):
 
     def __init__(self, on_event: Callable[[Message], None]) -> None:
         self._on_event = on_event
-        self._reader = AmiReader()
+        # A list of all channels or a long console answer is one message per channel, or one of very many lines.
+        self._reader = AmiReader(max_headers=50_000, max_message=8 * 1024 * 1024)
         self.waiting: dict[str, tuple[asyncio.Future[list[Message]], list[Message], bool]] = {}
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.banner = ""
@@ -196,13 +196,21 @@ class _Link(asyncio.Protocol):
             self.transport.abort()
             self._end(problem)
             return
+        # Counted per block of bytes, not per event: a labelled counter costs as much as parsing does (bench/).
+        kinds: dict[str, int] = {}
         for message in messages:
             if isinstance(message, Banner):
                 self.banner = message.version
-            elif (action_id := message.action_id) and action_id in self.waiting:
+                continue
+            kind = message.event
+            if kind:
+                kinds[kind] = kinds.get(kind, 0) + 1
+            if self.waiting and (action_id := message.action_id) and action_id in self.waiting:
                 self._answer(action_id, message)
-            elif message.event:
+            elif kind:
                 self._on_event(message)
+        for kind, count in kinds.items():
+            _events.labels(kind).inc(count)
 
     def _answer(self, action_id: str, message: Message) -> None:
         future, collected, until_complete = self.waiting[action_id]

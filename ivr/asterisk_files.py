@@ -26,6 +26,8 @@ AMI_EVENTS = (
     "OriginateResponse",
     "CoreShowChannel",
     "CoreShowChannelsComplete",
+    "DBGetTreeResponse",
+    "DBGetTreeComplete",
 )
 
 # A Unix socket's path may have 107 bytes (unix(7)); Asterisk and Redis each put one into the data folder.

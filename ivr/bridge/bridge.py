@@ -8,9 +8,10 @@ import structlog
 from redis.asyncio import Redis
 
 from ivr.ami import AmiClient, AmiError
+from ivr.bridge.journal import Journal
 from ivr.bridge.registry import Registry
 from ivr.bridge.taps import Taps
-from ivr.events import AgentAnswered, CallArrived, Event
+from ivr.events import AgentAnswered, CallArrived, CallEnded, Event
 from ivr.fastagi import FastAgiServer
 from ivr.flows.welcome import Callers, Welcome
 from ivr.outbox import Outbox
@@ -37,6 +38,7 @@ class Bridge:
             on_event=self._on_event,
             on_up=self._rebuild,
         )
+        self._journal = Journal(self.ami, self._node)
         self._rebuilding: list[Message] | None = []
         self._taps: Taps | None = None
         if settings.hotline.listening.enabled:
@@ -54,6 +56,7 @@ class Bridge:
         await self._fastagi.close()
         if self._taps:
             await self._taps.close()
+        await self._journal.close()
         await self.ami.close()
 
     async def _rebuild(self) -> None:
@@ -63,7 +66,8 @@ class Bridge:
         for channel in channels:
             if channel.get("Channel").startswith("AudioSocket/"):
                 await self._end_old_tap(channel)
-        for event in self.registry.rebuild(channels):
+        rebuilt = self.registry.rebuild(channels)
+        for event in [*await self._journal.ended_unseen(set(self.registry.calls)), *rebuilt]:
             self._publish(event)
         if self._taps:
             legs = [(call, leg) for call in self.registry.calls.values() for leg in call.legs()]
@@ -93,6 +97,8 @@ class Bridge:
         for event in self.registry.handle(message):
             self._publish(event)
             self._tap(event)
+            if isinstance(event, CallEnded):
+                self._journal.forget(event.call_id)
 
     def _tap(self, event: Event) -> None:
         if self._taps is None:
@@ -111,7 +117,7 @@ async def wait_until_connected(bridge: Bridge, seconds: float) -> bool:
     """Whether the bridge is logged in to Asterisk within `seconds`."""
     try:
         async with asyncio.timeout(seconds):
-            while not bridge.ami.connected or bridge.ami.trouble:
+            while not bridge.ami.connected:
                 await asyncio.sleep(0.05)
     except TimeoutError:
         return False

@@ -101,7 +101,7 @@ class Registry:
 
     def _arrived(self, message: Message) -> list[Event]:
         call_id = message.get("CallId") or message.variables.get("CALL_ID", "")
-        if not _is_call_id(call_id):
+        if not is_call_id(call_id):
             log.warning("a call without a call id", channel=message.get("Channel"))
             return []
         if call_id in self.calls:
@@ -196,7 +196,7 @@ class Registry:
         """
         at = at or now()
         events: list[Event] = []
-        ours = [m for m in channels if _is_call_id(m.variables.get("CALL_ID", ""))]
+        ours = [m for m in channels if is_call_id(m.variables.get("CALL_ID", ""))]
         callers = [m for m in ours if m.variables.get("CALLED")]
         previous, self.calls = self.calls, {}
         for message in callers:
@@ -242,7 +242,8 @@ def endpoint_of(channel: str) -> str:
     return channel.partition("/")[2].rpartition("-")[0]
 
 
-def _is_call_id(text: str) -> bool:
+def is_call_id(text: str) -> bool:
+    """Whether this is a CALL_ID of the dialplan's making (`UUID()`)."""
     try:
         return str(uuid.UUID(text)) == text
     except ValueError:
