@@ -290,11 +290,20 @@ class Settings(_Section):
         return self.data_dir / "recordings"
 
 
+# A Unix socket's path may have 107 bytes (unix(7)); Asterisk and Redis each put one into the data folder.
+_LONGEST_DATA_PATH = 80
+
+
 def load(config_dir: Path, data_dir: Path, overrides: dict[str, str] | None = None) -> Settings:
     """Read and check config/. `overrides` are keys of hotline.yaml, such as {"ports.web": "8081"}.
 
     Raises ConfigurationError, with one line per mistake: file, line, key, what is wrong, what would be right.
     """
+    if len(str(data_dir).encode()) > _LONGEST_DATA_PATH:
+        raise ConfigurationError(
+            f"{data_dir}: this path is too long for a data folder (Unix sockets lie in it): "
+            f"at most {_LONGEST_DATA_PATH} bytes"
+        )
     hotline_tree = read_yaml(config_dir / "hotline.yaml")
     for key, text in (overrides or {}).items():
         _override(hotline_tree.value, key, text)

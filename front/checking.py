@@ -24,18 +24,18 @@ _CONTEXTS = ("from-trunk", "inbound", "welcome", "notice", "waiting", "from-agen
 """What the bridge and the generated files rely on."""
 
 
-async def check(settings: Settings) -> int:
+async def check(settings: Settings, dialplans: Path) -> int:
     """Look over everything; prints what was looked at. Raises ConfigurationError with all that is wrong."""
     print(f"config/        {settings.config_dir}: well-formed")
     path = settings.jurisdiction_dir / f"{settings.hotline.jurisdiction}.yaml"
     jurisdiction = load_jurisdiction(path)
     print(f"jurisdiction   {path.name}: {len(jurisdiction.units)} units, {len(jurisdiction.matters)} matters")
-    applications = await dialplan(settings)
-    print(f"dialplan       parsed by Asterisk; {applications} steps, every application known")
+    steps = await dialplan(settings, dialplans)
+    print(f"dialplan       parsed by Asterisk; {steps} steps, every application known")
     return 0
 
 
-async def dialplan(settings: Settings, dialplans: Path = asterisk_files.DIALPLANS) -> int:
+async def dialplan(settings: Settings, dialplans: Path) -> int:
     """Let a scratch Asterisk read the dialplan; returns its number of steps.
 
     Raises ConfigurationError with one line per problem that Asterisk has with it (file and line as Asterisk

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -26,6 +27,7 @@ def add(parsers: Parsers) -> None:
     run.set_defaults(handler=_run)
 
     check = parsers.add_parser("check", help="look over config/ and dialplans/ without touching a running hotline")
+    check.add_argument("--dialplans", type=Path, default=None, help="another folder instead of dialplans/")
     check.set_defaults(handler=_check)
 
     call = parsers.add_parser("call", help="place a spoken call to a running hotline")
@@ -94,8 +96,10 @@ def _log_to_stderr(*, verbose: bool) -> None:
 
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     from front.checking import check
+    from ivr.asterisk_files import DIALPLANS
 
-    return asyncio.run(check(settings))
+    _log_to_stderr(verbose=False)
+    return asyncio.run(check(settings, arguments.dialplans or DIALPLANS))
 
 
 def _call(arguments: argparse.Namespace, settings: Settings) -> int:

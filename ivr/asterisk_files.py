@@ -30,10 +30,6 @@ AMI_EVENTS = (
     "DBGetTreeComplete",
 )
 
-# A Unix socket's path may have 107 bytes (unix(7)); Asterisk and Redis each put one into the data folder.
-_LONGEST_DATA_PATH = 80
-
-
 def program() -> Path:
     """The start script that set-up made. Raises ConfigurationError when set-up has not run."""
     run = PREFIX / "run"
@@ -49,13 +45,8 @@ def _in_prefix(name: str) -> Path:
 def write(settings: Settings, secrets: Secrets, folder: Path, dialplans: Path = DIALPLANS) -> Path:
     """Write the whole configuration below `folder` (etc, lib, spool, run, log); returns its asterisk.conf.
 
-    Raises ConfigurationError when a template of dialplans/ is wrong or the data folder's path is too long.
+    Raises ConfigurationError when a template of dialplans/ is wrong.
     """
-    if len(str(settings.data_dir)) > _LONGEST_DATA_PATH:
-        raise ConfigurationError(
-            f"{settings.data_dir}: this path is too long for a data folder (Unix sockets lie in it): "
-            f"at most {_LONGEST_DATA_PATH} characters"
-        )
     etc = folder / "etc"
     for part in (etc / "from-config", folder / "lib" / "keys", folder / "spool", folder / "run", folder / "log"):
         part.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,45 @@
+"""`make bench [ARGS="wire calls many screen"]`: the measurements, printed as Markdown for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import shutil
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import psutil
+
+from bench import calls, many_calls, screen, wire_peers
+
+PARTS = ("wire", "calls", "many", "screen")
+
+
+def main() -> None:
+    """Run the parts that are named, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("--calls", type=int, default=100, help="concurrent calls (default 100)")
+    parser.add_argument("--seconds", type=int, default=180, help="how long each lasts (default 180)")
+    arguments = parser.parse_args()
+    print(f"{date.today()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}\n")
+    if "wire" in arguments.parts:
+        print("## Protocols beside their peers\n", flush=True)
+        wire_peers.main([])
+    for part, title, work in (
+        ("calls", "Calls per second", lambda folder: calls.main(folder)),
+        ("many", "Many calls at once", lambda f: many_calls.main(f, calls=arguments.calls, seconds=arguments.seconds)),
+        ("screen", "From the agent's answer to the ticket on the screen", lambda folder: screen.main(folder)),
+    ):
+        if part in arguments.parts:
+            folder = Path(tempfile.mkdtemp(prefix="hotline-b-"))
+            try:
+                print(f"\n## {title}\n\n{asyncio.run(work(folder))}", flush=True)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
