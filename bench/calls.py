@@ -154,7 +154,7 @@ async def console(instance: Instance, command: str) -> str:
 
 async def main(folder: Path, *, seconds: int = 8) -> str:
     """The whole measurement; returns its part of docs/benchmarks.md."""
-    instance = Instance(folder / "h", {"listening.enabled": "false", "call.record": "false"})
+    instance = Instance(folder / "h", {"listening.enabled": "false", "call.record": "false"}, rtp_ports=4000)
     rows: list[tuple[Outcome, Outcome]] = []
     await instance.start()
     try:

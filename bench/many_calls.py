@@ -113,7 +113,7 @@ def _programs(instance: Instance) -> dict[str, psutil.Process]:
 async def run(folder: Path, kind: str, calls: int, seconds: int, *, taps: bool) -> Outcome:
     """One run: `calls` callers for `seconds`."""
     outcome = Outcome(kind, calls)
-    instance = Instance(folder / "h", {"listening.enabled": str(taps).lower(), "call.record": "false"})
+    instance = Instance(folder / "h", {"listening.enabled": str(taps).lower(), "call.record": "false"}, rtp_ports=4 * calls)
     await instance.start()
     try:
         load = folder / "load"

@@ -105,7 +105,6 @@ class Child:
                     stdout=output,
                     stderr=output,
                     start_new_session=True,
-                    umask=0o077,
                 )
             except OSError as problem:
                 raise ChildFailed(f"{self.name}: {command[0]} cannot be started: {problem}") from problem

@@ -84,7 +84,7 @@ async def _one_call(
     instance: Instance, folder: Path, note: Callable[[str], None]
 ) -> tuple[dict[str, Any], list[tuple[datetime, str]]]:
     greeting = folder / "agent.wav"
-    await asyncio.to_thread(speak, "您好请问有什么可以帮您", greeting)
+    await asyncio.to_thread(speak, "您好请问需要什么帮忙", greeting)
     agent = Softphone(
         "8001",
         instance.sip_password("8001"),
@@ -121,7 +121,8 @@ async def _one_call(
     call = await instance.api(f"/api/calls/{calls[0]['call_id']}")
     tickets = (await instance.api("/api/tickets"))["tickets"]
     ticket = await instance.api(f"/api/tickets/{tickets[0]['id']}")
-    ticket["transcript"] = call["transcript"]
+    # Without each word's times: the ticket is to be read.
+    ticket["transcript"] = [{k: v for k, v in u.items() if k != "words"} for u in call["transcript"]]
     return ticket, _seen(call)
 
 

@@ -39,7 +39,7 @@ async def reported_by(redis: Redis, part: str, pid: int) -> bool:
         value = await asyncio.wait_for(redis.get(_KEY.format(part=part)), 1)
     except (RedisError, OSError, TimeoutError):
         return False
-    return value is not None and bytes(value).decode().split(" ")[0] == str(pid)
+    return value is not None and _text(value).split(" ")[0] == str(pid)
 
 
 class Health:
@@ -63,7 +63,7 @@ class Health:
             if value is None:
                 answers[part] = "not running"
             else:
-                answers[part] = bytes(value).decode().partition(" ")[2] or "ok"
+                answers[part] = _text(value).partition(" ")[2] or "ok"
         return answers
 
     async def _redis_trouble(self) -> str:
@@ -80,6 +80,10 @@ class Health:
         except Exception as problem:  # drivers raise errors of their own; each means the same here
             return _words(problem)
         return "ok"
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _words(problem: Exception) -> str:

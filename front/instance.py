@@ -18,9 +18,6 @@ import yaml
 from front.ports import free_tcp_port, free_udp_ports
 from settings import ROOT, HotlineError
 
-_RTP_PORTS = 600
-
-
 class InstanceFailed(HotlineError):
     """The hotline did not start, or not as it should; the message holds its last words."""
 
@@ -28,7 +25,7 @@ class InstanceFailed(HotlineError):
 class Instance:
     """`folder` gets `config/` (a copy of the project's, to be changed before the start) and `data/`."""
 
-    def __init__(self, folder: Path, overrides: dict[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, overrides: dict[str, str] | None = None, *, rtp_ports: int = 200) -> None:
         self.folder = folder
         self.config = folder / "config"
         self.data = folder / "data"
@@ -39,11 +36,11 @@ class Instance:
             # Rendered once for the project by set-up; rendering them again would take most of the start.
             if (ROOT / "var" / prepared).is_dir():
                 shutil.copytree(ROOT / "var" / prepared, self.data / prepared)
-        rtp = free_udp_ports(_RTP_PORTS)
+        rtp = free_udp_ports(rtp_ports)
         self.ports = {
             "sip": free_udp_ports(1),
             "rtp_first": rtp,
-            "rtp_last": rtp + _RTP_PORTS - 1,
+            "rtp_last": rtp + rtp_ports - 1,
             **{name: free_tcp_port() for name in ("ami", "fastagi", "http", "audio", "web")},
         }
         self.overrides = {f"ports.{name}": str(port) for name, port in self.ports.items()} | (overrides or {})

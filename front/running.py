@@ -46,6 +46,7 @@ async def run(settings: Settings, roles: set[str], arguments: list[str], *, as_c
     `arguments` are the command line's --config, --data and --set, handed on to child processes. Raises
     ConfigurationError or ChildFailed when it cannot start; what had been started by then is stopped again.
     """
+    os.umask(0o077)  # recordings, transcripts and passwords: what we and our children write is for nobody else
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

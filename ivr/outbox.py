@@ -19,7 +19,7 @@ from prometheus_client import Counter, Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from ivr.events import INTERIM_CHANNEL, STREAM, Event, UtteranceInterim, dump
+from ivr.events import INTERIM_CHANNEL, STREAM, Event, UtteranceInterim, dump, load
 
 log = structlog.get_logger(__name__)
 _published = Counter("hotline_events_published_total", "Events written to the Redis stream", ["kind"])
@@ -118,22 +118,28 @@ class Outbox:
         if not self._waiting:
             return
         lines = [dump(event) + b"\n" for event in self._waiting]
-        file = os.open(self._spool, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
-        try:
-            os.write(file, b"".join(lines))
-            os.fsync(file)
-        finally:
-            os.close(file)
+        with os.fdopen(os.open(self._spool, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "a+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end and os.pread(file.fileno(), 1, end - 1) != b"\n":
+                file.write(b"\n")  # a process died while it wrote: ours must not be joined to its torn line
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
         self._waiting.clear()
         _spooled.inc(len(lines))
 
     async def _send_spool(self) -> None:
         if not self._spool_has_any():
             return
-        lines = self._spool.read_bytes().splitlines(keepends=True)
+        lines = self._spool.read_bytes().splitlines()
         for line in lines:
-            if line.endswith(b"\n"):  # a torn last line was never complete, so never promised
-                await self._add(line.rstrip(b"\n"))
+            try:
+                load(line)
+            except ValueError:
+                # Torn when a process died while writing it. Sending it would only have the consumers refuse it.
+                log.error("a torn event in the spool is left out", line=line[:200])
+                continue
+            await self._add(line)
         with contextlib.suppress(FileNotFoundError):
             self._spool.unlink()
         _spooled.set(0)

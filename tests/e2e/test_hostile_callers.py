@@ -24,13 +24,14 @@ NAMES = [
 async def test_names_are_text(hotline: Scene) -> None:
     marker = Path("/tmp/hotline-owned")
     marker.unlink(missing_ok=True)
-    for number, name in enumerate(NAMES):
-        caller = await RawCaller.create(hotline.instance.ports["sip"])
-        assert await caller.invite(name.encode(), number=f"1390000{number:04d}") == 200, name
-        call = await hotline.call_when(caller_number=f"1390000{number:04d}")
-        await hotline.call_when(state="waiting", call_id=call["call_id"])
-        expected = name.replace(r"\"", '"').replace(r"\\", "\\")
-        assert call["caller_name"] == expected or expected.startswith(call["caller_name"][:20]), name
+    callers = [await RawCaller.create(hotline.instance.ports["sip"]) for _ in NAMES]
+    numbers = [f"1390000{number:04d}" for number in range(len(NAMES))]
+    for caller, name, number in zip(callers, NAMES, numbers, strict=True):
+        assert await caller.invite(name.encode(), number=number) == 200, name
+    for caller, name, number in zip(callers, NAMES, numbers, strict=True):
+        call = await hotline.call_when(caller_number=number, state="waiting")
+        # As it came (Asterisk keeps the backslashes of a quoted string), or cut where Asterisk cuts: nothing else.
+        assert call["caller_name"] and name.startswith(call["caller_name"].rstrip("\ufffd")), call["caller_name"]
         await caller.bye()
         await hotline.call_when(state="ended", call_id=call["call_id"])
     assert not marker.exists()
