@@ -71,6 +71,9 @@ def _count_in(folder: Path) -> None:
     imports them inside its handlers only.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    for file in folder.glob("*_*.db"):  # such as counter_1234.db
+        if not Path(f"/proc/{file.stem.rpartition('_')[2]}").exists():
+            file.unlink(missing_ok=True)
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(folder))
 
 

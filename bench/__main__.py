@@ -24,7 +24,9 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=100, help="concurrent calls (default 100)")
     parser.add_argument("--seconds", type=int, default=180, help="how long each lasts (default 180)")
     arguments = parser.parse_args()
-    print(f"{date.today()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}\n")
+    print(
+        f"{date.today()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}\n"
+    )
     if "wire" in arguments.parts:
         print("## Protocols beside their peers\n", flush=True)
         wire_peers.main([])

@@ -113,7 +113,9 @@ def _programs(instance: Instance) -> dict[str, psutil.Process]:
 async def run(folder: Path, kind: str, calls: int, seconds: int, *, taps: bool) -> Outcome:
     """One run: `calls` callers for `seconds`."""
     outcome = Outcome(kind, calls)
-    instance = Instance(folder / "h", {"listening.enabled": str(taps).lower(), "call.record": "false"}, rtp_ports=4 * calls)
+    instance = Instance(
+        folder / "h", {"listening.enabled": str(taps).lower(), "call.record": "false"}, rtp_ports=4 * calls
+    )
     await instance.start()
     try:
         load = folder / "load"
@@ -195,21 +197,25 @@ async def _probes(instance: Instance, folder: Path, seconds: float) -> list[floa
 async def _listen(instance: Instance, heard: dict[str, list[datetime]], numbers: dict[str, str]) -> None:
     headers = {"Authorization": f"Bearer {await instance.token()}"}
     timeout = aiohttp.ClientTimeout(total=None)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout, read_bufsize=2**20) as session:
-        async with session.get(instance.web + "/api/events") as stream:
-            async for line in stream.content:
-                if line.startswith(b"data:"):
-                    event = json.loads(line[5:])
-                    if event.get("kind") == "call_arrived":
-                        numbers[event["call_id"]] = event["caller_number"]
-                    elif event.get("kind") == "utterance_interim":
-                        heard.setdefault(event["call_id"], []).append(datetime.now().astimezone())
+    async with (
+        aiohttp.ClientSession(headers=headers, timeout=timeout, read_bufsize=2**20) as session,
+        session.get(instance.web + "/api/events") as stream,
+    ):
+        async for line in stream.content:
+            if line.startswith(b"data:"):
+                event = json.loads(line[5:])
+                if event.get("kind") == "call_arrived":
+                    numbers[event["call_id"]] = event["caller_number"]
+                elif event.get("kind") == "utterance_interim":
+                    heard.setdefault(event["call_id"], []).append(datetime.now().astimezone())
 
 
 def _answered_at(log: Path) -> datetime:
     """When SIPp got the 200 to its INVITE, which is when it begins to play."""
     text = log.read_text(encoding="utf-8", errors="replace")
-    stamp = re.search(r"-{3,} (\d{4}-\d\d-\d\d)[ \t](\d\d:\d\d:\d\d\.\d+)[^\n]*\n[^\n]*received[^\n]*\n+SIP/2.0 200", text)
+    stamp = re.search(
+        r"-{3,} (\d{4}-\d\d-\d\d)[ \t](\d\d:\d\d:\d\d\.\d+)[^\n]*\n[^\n]*received[^\n]*\n+SIP/2.0 200", text
+    )
     if stamp is None:
         raise ValueError(f"{log}: no answer in it")
     return datetime.fromisoformat(f"{stamp[1]} {stamp[2][:15]}").astimezone()
@@ -229,7 +235,8 @@ async def main(folder: Path, *, calls: int = 100, seconds: int = 180) -> str:
     for o in outcomes:
         delays = "-"
         if len(o.delays) > 1:
-            delays = f"{statistics.median(o.delays):.2f} s / {statistics.quantiles(o.delays, n=20)[-1]:.2f} s ({len(o.delays)})"
+            p50, p95 = statistics.median(o.delays), statistics.quantiles(o.delays, n=20)[-1]
+            delays = f"{p50:.2f} s / {p95:.2f} s ({len(o.delays)})"
         cpu = [f"{o.cpu[n]:.0%}" if n in o.cpu else "-" for n in ("asterisk", "server", "listening", "redis")]
         memory = [f"{o.memory[n]:.0f}" if n in o.memory else "-" for n in ("asterisk", "server", "listening")]
         lines.append(f"| {o.kind} | {o.calls} | {o.failed} | {o.taps} | {' | '.join(cpu + memory)} | {delays} |")

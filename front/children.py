@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
+from prometheus_client import multiprocess
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -45,6 +46,7 @@ class Child:
         start_seconds: float = 30.0,
         stop_signal: signal.Signals = signal.SIGTERM,
         with_us: bool = False,
+        on_end: Callable[[int], None] = lambda pid: None,
     ) -> None:
         self.name = name
         self._pid_file = pid_file
@@ -54,6 +56,7 @@ class Child:
         self._start_seconds = start_seconds
         self._stop_signal = stop_signal
         self._with_us = with_us
+        self._on_end = on_end
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.trouble = ""
@@ -93,6 +96,11 @@ class Child:
                     while self._pid() is not None:
                         await asyncio.sleep(0.05)
         self._pid_file.unlink(missing_ok=True)
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self._process is not None:
+            self._on_end(self._process.pid)
 
     async def _launch(self) -> None:
         self._output.parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +139,7 @@ class Child:
             if self._pid() is not None:
                 await asyncio.sleep(0.2)
                 continue
+            self._tell_end()
             self.trouble = f"{self.name} ended and is being started again"
             log.error("a program ended; starting it again", program=self.name, last_words=self._last_words())
             try:
@@ -247,7 +256,7 @@ def asterisk(settings: Settings, secrets: Secrets) -> Child:
 def listening(settings: Settings, arguments: list[str], ready: Callable[[int], Awaitable[bool]]) -> Child:
     """Speech recognition in a process of its own: its crash or stall costs the transcript and nothing else.
 
-    `arguments` are those that our own settings were read with; `ready` tells whether the process with this id is at work.
+    `arguments` are those that our own settings were read with; `ready` tells whether the process is at work.
     """
 
     def command() -> list[str]:
@@ -260,4 +269,5 @@ def listening(settings: Settings, arguments: list[str], ready: Callable[[int], A
         ready,
         settings.data_dir / "log" / "listening.log",
         with_us=True,
+        on_end=multiprocess.mark_process_dead,  # what it counted as "now" is over
     )

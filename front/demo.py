@@ -46,7 +46,9 @@ async def call(arguments: argparse.Namespace, settings: Settings) -> int:
         except (CallError, VoiceError, ValueError) as problem:
             raise DemoFailed(str(problem)) from problem
     code = f" (SIP {result.sip_code})" if result.sip_code else ""
-    print(f"{result.outcome}{code}; talked {result.talk_seconds or 0:.1f} s; ended by {result.ended_by}. {result.detail}")
+    print(
+        f"{result.outcome}{code}; talked {result.talk_seconds or 0:.1f} s; ended by {result.ended_by}. {result.detail}"
+    )
     return 0 if result.connected else 1
 
 

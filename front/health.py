@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 _KEY = "hotline:health:{part}"
 _SECONDS = 8
-PARTS = ("bridge", "routing", "listening")
+PARTS = ("asterisk", "intake", "speech")
 """The parts that report; `redis` and `database` are tried by whoever asks."""
 
 

@@ -18,6 +18,7 @@ import yaml
 from front.ports import free_tcp_port, free_udp_ports
 from settings import ROOT, HotlineError
 
+
 class InstanceFailed(HotlineError):
     """The hotline did not start, or not as it should; the message holds its last words."""
 
@@ -134,8 +135,10 @@ class Instance:
     async def api(self, path: str, *, role: str = "supervisor") -> Any:
         """GET a path of the JSON API. Raises InstanceFailed when the answer is not 200."""
         headers = {"Authorization": f"Bearer {await self.token(role)}"}
-        async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(10)) as session:
-            async with session.get(self.web + path) as answer:
-                if answer.status != 200:
-                    raise InstanceFailed(f"GET {path}: {answer.status} {await answer.text()}")
-                return await answer.json()
+        async with (
+            aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(10)) as session,
+            session.get(self.web + path) as answer,
+        ):
+            if answer.status != 200:
+                raise InstanceFailed(f"GET {path}: {answer.status} {await answer.text()}")
+            return await answer.json()

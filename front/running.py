@@ -16,21 +16,23 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from desk.app import create_app
-from ivr.listening.service import Listening
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from routing.callers import KnownCallers
-from routing.intake import Intake
 
+from asr_models.catalogue import DEMO
 from desk.accounts import ensure_agents
+from desk.app import create_app
+from desk.health import DEMO_MODEL, NO_MODEL
 from front import children
 from front.health import Health, report, reported_by
 from ivr import prompts
 from ivr.bridge.bridge import Bridge, wait_until_connected
+from ivr.listening.service import Listening
 from ivr.outbox import Outbox
 from ivr.secrets import Secrets, keep
+from routing.callers import KnownCallers
+from routing.intake import Intake
 from routing.jurisdiction import load as load_jurisdiction
 from routing.storage import Database, migrate
 from settings import ConfigurationError, Settings
@@ -99,9 +101,9 @@ async def _start(settings: Settings, roles: set[str], arguments: list[str], part
     if "routing" in roles:
         intake = Intake(database, redis, jurisdiction, consumer=f"{socket.gethostname()}-{os.getpid()}")
         _task(parts, "routing", intake.run())
-        troubles["routing"] = lambda: intake.trouble
+        troubles["intake"] = lambda: intake.trouble
     if "listening" in roles and hotline.listening.enabled:
-        listening_child = children.listening(settings, arguments, lambda pid: reported_by(redis, "listening", pid))
+        listening_child = children.listening(settings, arguments, lambda pid: reported_by(redis, "speech", pid))
         await _child(parts, listening_child)
     if "bridge" in roles:
         outbox = Outbox(redis, settings.data_dir / "spool" / "bridge.jsonl")
@@ -110,7 +112,7 @@ async def _start(settings: Settings, roles: set[str], arguments: list[str], part
         bridge = Bridge(settings, secrets, redis, outbox, KnownCallers(database))
         await bridge.start()
         parts.push_async_callback(bridge.close)
-        troubles["bridge"] = lambda: bridge.ami.trouble
+        troubles["asterisk"] = lambda: bridge.ami.trouble
         if not await wait_until_connected(bridge, 10):
             log.warning("Asterisk is not reached yet; trying on", problem=bridge.ami.trouble)
     if "desk" in roles:
@@ -130,8 +132,15 @@ async def _listening(settings: Settings) -> AsyncIterator[None]:
         listening = Listening(settings, redis, outbox)
         await listening.start()
         parts.push_async_callback(listening.close)
-        _task(parts, "health", report(redis, {"listening": lambda: listening.trouble}))
+        _task(parts, "health", report(redis, {"speech": lambda: _speech_state(listening)}))
         yield
+
+
+def _speech_state(listening: Listening) -> str:
+    """As the desk's banners have it: '' is well."""
+    if not listening.model:
+        return NO_MODEL
+    return listening.trouble or (DEMO_MODEL if listening.model == DEMO else "")
 
 
 async def _parent_gone() -> None:

@@ -30,6 +30,7 @@ AMI_EVENTS = (
     "DBGetTreeComplete",
 )
 
+
 def program() -> Path:
     """The start script that set-up made. Raises ConfigurationError when set-up has not run."""
     run = PREFIX / "run"

@@ -56,7 +56,9 @@ def removed(file: str) -> Change:
 
 def appended(file: str, text: str) -> Change:
     """Something more at the end of a file."""
-    return lambda config: (config / file).write_bytes((config / file).read_bytes() + text.encode("utf-8", "surrogateescape"))
+    return lambda config: (config / file).write_bytes(
+        (config / file).read_bytes() + text.encode("utf-8", "surrogateescape")
+    )
 
 
 WRONG: list[tuple[str, Change, list[str]]] = [
@@ -71,8 +73,16 @@ WRONG: list[tuple[str, Change, list[str]]] = [
     ("number out of range", replaced("hotline.yaml", "sip: 5060", "sip: 70000"), ["ports.sip", "65535"]),
     ("two parts on one port", replaced("hotline.yaml", "web: 8080", "web: 9092"), ["9092", "audio", "web"]),
     ("sip inside rtp", replaced("hotline.yaml", "sip: 5060", "sip: 10500"), ["10500", "RTP"]),
-    ("a queue that does not exist", replaced("agents.yaml", "[general]", "[special]"), ["agents.yaml:", "special", "general"]),
-    ("a number's queue", replaced("lines.yaml", "queue: general", "queue: none"), ["lines.yaml:", "numbers[0].queue", "none"]),
+    (
+        "a queue that does not exist",
+        replaced("agents.yaml", "[general]", "[special]"),
+        ["agents.yaml:", "special", "general"],
+    ),
+    (
+        "a number's queue",
+        replaced("lines.yaml", "queue: general", "queue: none"),
+        ["lines.yaml:", "numbers[0].queue", "none"],
+    ),
     ("not a telephone number", replaced("lines.yaml", '"12345"', '"12345;x"'), ["numbers[0].number", "12345;x"]),
     ("an agent twice", replaced("agents.yaml", '"8002"', '"8001"'), ["agents.yaml", "8001", "twice"]),
     ("not an address", replaced("lines.yaml", "127.0.0.1", "127.0.0.x"), ["lines.yaml:", "match", "127.0.0.x"]),

@@ -226,9 +226,9 @@ class Registry:
         if not bridge:
             return None
         for message in channels:
-            if message is not caller and message.get("BridgeId") == bridge:
-                if endpoint_of(message.get("Channel")) in self._agents:
-                    return message
+            with_caller = message is not caller and message.get("BridgeId") == bridge
+            if with_caller and endpoint_of(message.get("Channel")) in self._agents:
+                return message
         return None
 
 

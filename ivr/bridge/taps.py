@@ -62,9 +62,9 @@ class Taps:
 
     def handle(self, message: Message) -> None:
         """Notice the end of a tap: its channel's Hangup, or an OriginateResponse that failed."""
-        if message.event == "Hangup" or (message.event == "OriginateResponse" and message.response == "Failure"):
-            if ended := self._ended.get(message.get("Uniqueid")) or self._ended.get(message.action_id):
-                ended.set()
+        failed = message.event == "OriginateResponse" and message.response == "Failure"
+        if (message.event == "Hangup" or failed) and (ended := self._ended.get(message.get("Uniqueid"))):
+            ended.set()
 
     async def close(self) -> None:
         """Stop all."""

@@ -63,6 +63,11 @@ class Listening:
         self.refusals = Refusals()
 
     @property
+    def model(self) -> str:
+        """The model that transcribes; empty when there is none."""
+        return self._recogniser.name if self._recogniser else ""
+
+    @property
     def trouble(self) -> str:
         """What keeps calls from being transcribed, in a sentence; empty when all is well."""
         if self._no_model:

@@ -31,7 +31,9 @@ class Scene:
         self._stack = stack
         self._names = iter(range(10_000))
 
-    async def agent(self, extension: str = "8001", *, says: str | None = "您好请问需要什么帮忙", **more: Any) -> Softphone:
+    async def agent(
+        self, extension: str = "8001", *, says: str | None = "您好请问需要什么帮忙", **more: Any
+    ) -> Softphone:
         """A registered softphone that answers by itself; it ends with the test."""
         folder = self.instance.folder / f"agent-{extension}-{next(self._names)}"
         folder.mkdir()

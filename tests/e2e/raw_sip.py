@@ -26,7 +26,9 @@ class RawCaller(asyncio.DatagramProtocol):
     async def create(cls, port: int) -> RawCaller:
         """A caller whose messages go to this port of this machine."""
         loop = asyncio.get_running_loop()
-        _, caller = await loop.create_datagram_endpoint(cls, local_addr=("127.0.0.1", 0), remote_addr=("127.0.0.1", port))
+        _, caller = await loop.create_datagram_endpoint(
+            cls, local_addr=("127.0.0.1", 0), remote_addr=("127.0.0.1", port)
+        )
         return caller
 
     async def invite(self, display_name: bytes, number: str = "13800138000", called: str = "12345") -> int:
@@ -34,10 +36,14 @@ class RawCaller(asyncio.DatagramProtocol):
         sdp = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/AVP 8\r\n" % (
             self.port + 1
         )
-        self._called, self._from = called, b'"%s" <sip:%s@127.0.0.1>;tag=%s' % (
-            display_name,
-            number.encode(),
-            self._dialog[:8].encode(),
+        self._called, self._from = (
+            called,
+            b'"%s" <sip:%s@127.0.0.1>;tag=%s'
+            % (
+                display_name,
+                number.encode(),
+                self._dialog[:8].encode(),
+            ),
         )
         self._send(b"INVITE", 1, sdp)
         while True:

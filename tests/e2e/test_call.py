@@ -19,7 +19,9 @@ async def test_a_call_becomes_a_ticket(hotline: Scene) -> None:
     assert ended["ended_by"] == "caller"
 
     ticket = await hotline.ticket_of(talking["call_id"])
-    assert ticket["state"] == "draft" and ticket["caller_number"] == "13876543210" and ticket["called_number"] == "12345"
+    assert (
+        ticket["state"] == "draft" and ticket["caller_number"] == "13876543210" and ticket["called_number"] == "12345"
+    )
     fields = ticket["fields"]
     assert "保港" in fields["place"]["value"] and fields["place"]["source"] == "machine"
     assert fields["functional_unit"]["value"] == "yz.zhujian"

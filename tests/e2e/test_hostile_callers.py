@@ -30,8 +30,9 @@ async def test_names_are_text(hotline: Scene) -> None:
         assert await caller.invite(name.encode(), number=number) == 200, name
     for caller, name, number in zip(callers, NAMES, numbers, strict=True):
         call = await hotline.call_when(caller_number=number, state="waiting")
-        # As it came (Asterisk keeps the backslashes of a quoted string), or cut where Asterisk cuts: nothing else.
-        assert call["caller_name"] and name.startswith(call["caller_name"].rstrip("\ufffd")), call["caller_name"]
+        shown = call["caller_name"].rstrip("\ufffd")
+        # As it came, or cut where Asterisk cuts: nothing else. Quotes and backslashes come with some more backslashes.
+        assert shown and name.replace("\\", "").startswith(shown.replace("\\", "")), shown
         await caller.bye()
         await hotline.call_when(state="ended", call_id=call["call_id"])
     assert not marker.exists()

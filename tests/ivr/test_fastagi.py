@@ -120,7 +120,9 @@ async def test_connect_and_close_a_thousand_times(port: int, flows: Flows) -> No
     await still_works(port, flows)
 
 
-@pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\xff\x00" * 9000, b"\n", b"200 result=0\n"])
+@pytest.mark.parametrize(
+    "garbage", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\xff\x00" * 9000, b"\n", b"200 result=0\n"]
+)
 async def test_garbage_is_refused(port: int, flows: Flows, garbage: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(garbage)

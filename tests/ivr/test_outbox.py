@@ -30,8 +30,10 @@ class OwnRedis:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", str(self.folder / "r.sock"), "--dir", str(self.folder)]
-            + ["--appendonly", "yes", "--loglevel", "warning"],
+            [
+                *("redis-server", "--port", "0", "--unixsocket", str(self.folder / "r.sock")),
+                *("--dir", str(self.folder), "--appendonly", "yes", "--loglevel", "warning"),
+            ],
             stdout=subprocess.DEVNULL,
         )
         for _ in range(200):

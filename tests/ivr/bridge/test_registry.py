@@ -110,7 +110,9 @@ def test_the_same_arrival_twice_is_one_call(registry: Registry) -> None:
 def test_two_calls_do_not_mix(registry: Registry) -> None:
     other = {"Channel": "PJSIP/loopback-00000009", "Uniqueid": "u-PJSIP/loopback-00000009"}
     play(registry, arrived(), arrived(OTHER, "PJSIP/loopback-00000009", "13900139000"))
-    events = play(registry, message("AgentConnect", call=OTHER, **other, **AGENT), message("Hangup", Cause="16", **CALLER))
+    events = play(
+        registry, message("AgentConnect", call=OTHER, **other, **AGENT), message("Hangup", Cause="16", **CALLER)
+    )
     assert [getattr(e, "call_id", "") for e in events] == [OTHER, CALL]
     assert set(registry.calls) == {OTHER}
 
@@ -122,16 +124,21 @@ def test_a_call_id_that_is_no_uuid_is_not_believed(registry: Registry, call_id: 
 
 
 def test_events_of_unknown_calls_and_channels_mean_nothing(registry: Registry) -> None:
-    assert play(
-        registry,
-        message("QueueCallerJoin", call=OTHER, Queue="q-general", Position="1"),
-        message("AgentConnect", call=OTHER, **AGENT),
-        message("Hangup", Uniqueid="nobody", Cause="16"),
-        Message((("Event", "Hangup"),)),
-    ) == []
+    assert (
+        play(
+            registry,
+            message("QueueCallerJoin", call=OTHER, Queue="q-general", Position="1"),
+            message("AgentConnect", call=OTHER, **AGENT),
+            message("Hangup", Uniqueid="nobody", Cause="16"),
+            Message((("Event", "Hangup"),)),
+        )
+        == []
+    )
 
 
-def listed(call: str, channel: str, uniqueid: str, *, called: str = "", bridge: str = "", app: str = "Queue") -> Message:
+def listed(
+    call: str, channel: str, uniqueid: str, *, called: str = "", bridge: str = "", app: str = "Queue"
+) -> Message:
     headers = [
         ("Event", "CoreShowChannel"),
         ("ChanVariable", f"CALL_ID={call}"),

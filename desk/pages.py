@@ -1,0 +1,288 @@
+"""The pages for people: the agent's desk, its pieces that are fetched again as things happen, the supervisor's page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp_jinja2
+import structlog
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from desk import access, health, live, queries, view, wording
+from desk.access import PERSON
+from desk.accounts import Account
+from desk.state import DESK, Desk
+from routing import tickets
+from routing.intake import DESK_CHANNEL
+from routing.storage import FIELDS, Call, Ticket
+
+log = structlog.get_logger(__name__)
+
+CALLS_SHOWN = 100
+DRAFTS_SHOWN = 50
+_DESK_PARTS = ("banners", "calls", "drafts", "transcript", "ticket")
+_SUPERVISOR_PARTS = ("banners", "attention", "overview")
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the desk has open; `query` opens the same again."""
+
+    call: Call | None
+    ticket: Ticket | None
+    query: str
+
+
+@access.page("agent", "supervisor")
+async def desk_page(request: web.Request) -> web.StreamResponse:
+    """The agent's desk, with the call or ticket of the query, else with the agent's own call."""
+    desk, person = request.app[DESK], request[PERSON]
+    opened = await _opened(desk, request)
+    if not opened.query and person.extension:
+        own = await queries.talking_call(desk.database, person.extension)
+        if own:
+            opened = await _opened_call(desk, own)
+    return await _desk_page(request, opened)
+
+
+@access.page("agent", "supervisor")
+async def parts(request: web.Request) -> web.StreamResponse:
+    """The pieces that the query's `want` names (comma-separated), for desk.js to put in place."""
+    desk = request.app[DESK]
+    wanted = [part for part in request.query.get("want", "").split(",") if part]
+    known = _DESK_PARTS + (_SUPERVISOR_PARTS if request[PERSON].role == "supervisor" else ())
+    if not wanted or any(part not in known for part in wanted):
+        raise web.HTTPBadRequest(text="want: " + ", ".join(known))
+    context = await _context(request, await _opened(desk, request), wanted)
+    return aiohttp_jinja2.render_template("parts.html", request, context)
+
+
+@access.page("supervisor")
+async def supervisor_page(request: web.Request) -> web.StreamResponse:
+    """Tickets that somebody should look at, and all live calls."""
+    context = await _context(request, Opened(None, None, ""), _SUPERVISOR_PARTS)
+    return aiohttp_jinja2.render_template("supervisor.html", request, context)
+
+
+@access.page("agent", "supervisor")
+async def edit(request: web.Request) -> web.StreamResponse:
+    """Save the fields that the agent touched."""
+    return await _write(request, tickets.edit, "ticket_edited")
+
+
+@access.page("agent", "supervisor")
+async def confirm(request: web.Request) -> web.StreamResponse:
+    """Save the fields that the agent touched and confirm the ticket."""
+    return await _write(request, tickets.confirm, "ticket_confirmed")
+
+
+@access.page("supervisor")
+async def clear_attention(request: web.Request) -> web.StreamResponse:
+    """Take a ticket off the list of those that somebody should look at."""
+    desk = request.app[DESK]
+    form = await access.checked_form(request)
+    ticket_id = request.match_info["ticket_id"]
+    try:
+        ticket = await tickets.clear_attention(
+            desk.database, ticket_id, _version(form), access.actor(request[PERSON]), why="班长已处理"
+        )
+    except tickets.NoSuchTicket as problem:
+        raise web.HTTPNotFound(text=str(problem)) from problem
+    except tickets.TicketChanged as problem:
+        raise web.HTTPConflict(text=str(problem)) from problem
+    await _tell(desk, ticket, "attention_cleared")
+    raise web.HTTPSeeOther("/supervisor")
+
+
+@access.page("agent", "supervisor")
+async def live_feed(request: web.Request) -> web.StreamResponse:
+    """What happens, as server-sent events: `change`, `redis`, and `interim` texts of the call in the query."""
+    desk = request.app[DESK]
+    call_id = request.query.get("call", "")
+
+    async def first() -> AsyncIterator[live.Message]:
+        yield live.Message("redis", json.dumps({"ok": desk.live.problem is None}))
+
+    async def still_allowed() -> bool:
+        return await access.person_of(request) is not None
+
+    def wants(message: live.Message) -> bool:
+        return message.event != "interim" or message.call_id == call_id
+
+    with desk.live.desk.listen(wants) as listener:
+        return await live.send(request, listener, first(), still_allowed)
+
+
+async def _write(request: web.Request, act: Callable[..., Awaitable[Ticket]], kind: str) -> web.StreamResponse:
+    desk, person = request.app[DESK], request[PERSON]
+    form = await access.checked_form(request)
+    ticket_id, version = request.match_info["ticket_id"], _version(form)
+    typed = _touched(form)
+    status, message, errors = 200, "", {}
+    try:
+        values = {name: desk.catalogue.id(name, text) for name, text in typed.items()}
+        ticket = await act(
+            desk.database, ticket_id, version, values, access.actor(person), jurisdiction=desk.jurisdiction
+        )
+    except tickets.NoSuchTicket as problem:
+        raise web.HTTPNotFound(text=str(problem)) from problem
+    except tickets.BadField as problem:
+        status, message, errors = 400, "有内容不能保存，请看标红的字段", {problem.field: str(problem)}
+    except tickets.AlreadyConfirmed as problem:
+        status, message = 409, str(problem)
+    except tickets.TicketChanged:
+        status, message = 409, "工单刚刚在别处有了修改。您输入的内容都还在，请核对后再保存一次"
+    else:
+        await _tell(desk, ticket, kind)
+        if access.FRAGMENT_HEADER not in request.headers:
+            raise web.HTTPSeeOther(f"/?call={ticket.call_id}" if ticket.call_id else f"/?ticket={ticket.id}")
+    opened = await _opened_ticket(desk, ticket_id)
+    if opened.ticket is None:
+        raise web.HTTPNotFound(text=f"没有编号为 {ticket_id} 的工单")
+    changes = []
+    if status == 409:
+        own = access.actor(person).name
+        made = [line for line in await tickets.history(desk.database, ticket_id) if line.version > version]
+        changes = list({line.field: line for line in made if line.field and line.actor != own}.values())
+    shown = view.ticket_form(
+        desk, opened.ticket, typed=typed if status != 200 else None, errors=errors, message=message, changes=changes
+    )
+    if access.FRAGMENT_HEADER in request.headers:
+        context = _base(request) | {"wanted": ["ticket"], "form": shown, "opened": opened}
+        return aiohttp_jinja2.render_template("parts.html", request, context, status=status)
+    return await _desk_page(request, opened, form=shown, status=status)
+
+
+async def _desk_page(
+    request: web.Request, opened: Opened, *, form: view.TicketForm | None = None, status: int = 200
+) -> web.StreamResponse:
+    context = await _context(request, opened, _DESK_PARTS)
+    if form:
+        context["form"] = form
+    catalogue = request.app[DESK].catalogue
+    context["choice_lists"] = {"matter": catalogue.choices("matter"), "unit": catalogue.choices("functional_unit")}
+    return aiohttp_jinja2.render_template("desk.html", request, context, status=status)
+
+
+def _base(request: web.Request) -> dict[str, Any]:
+    desk, person = request.app[DESK], request[PERSON]
+    return {
+        "hotline": desk.settings.hotline.name,
+        "me": person,
+        "my_role": wording.ROLE_NAMES.get(person.role, person.role),
+        "my_signature": access.actor(person).name,
+        "form_token": access.form_token(request),
+    }
+
+
+async def _context(request: web.Request, opened: Opened, wanted: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    desk, person = request.app[DESK], request[PERSON]
+    context = _base(request) | {"wanted": list(wanted), "opened": opened, "form": None}
+    if "banners" in wanted:
+        found = await desk.health.parts()
+        if desk.live.problem and found.get("redis", health.OK) == health.OK:
+            found["redis"] = "桌面收不到实时事件，正在重连"
+        context["banners"] = health.banners(found, opened.call)
+    if "calls" in wanted or "overview" in wanted:
+        await _add_calls(context, desk, person)
+    if "drafts" in wanted:
+        drafts = await queries.open_drafts(desk.database, person.extension, DRAFTS_SHOWN)
+        context["drafts"] = [view.draft_row(desk, ticket, call, person.extension) for ticket, call in drafts]
+    if "transcript" in wanted and opened.call:
+        context["call"] = view.call_row(desk, opened.call, person.extension)
+        context["ended"] = _ending(desk, opened.call)
+        context["deaf"] = _deaf_legs(opened.call)
+        context["said"] = view.transcript(desk, await tickets.utterances(desk.database, opened.call.call_id))
+    if "ticket" in wanted and opened.ticket:
+        context["form"] = view.ticket_form(desk, opened.ticket)
+    if "attention" in wanted:
+        found_tickets = await tickets.tickets(desk.database, attention=True, limit=CALLS_SHOWN)
+        rows = await queries.with_calls(desk.database, found_tickets)
+        context["attention"] = [view.draft_row(desk, ticket, call, person.extension) for ticket, call in rows]
+    if "overview" in wanted:
+        context["draft_count"] = await queries.draft_count(desk.database)
+    return context
+
+
+async def _add_calls(context: dict[str, Any], desk: Desk, person: Account) -> None:
+    found = await tickets.calls(desk.database, live=True, limit=CALLS_SHOWN)
+    rows = view.call_rows(desk, found, person.extension)
+    waiting = [row.seconds for row in rows if row.state in ("arriving", "waiting", "ringing")]
+    context["calls"] = rows
+    context["own_call"] = next((row.call_id for row in rows if row.mine and row.state == "talking"), "")
+    context["waiting"] = len(waiting)
+    context["longest_wait"] = wording.duration(max(waiting, default=0))
+    context["talking"] = sum(1 for row in rows if row.state == "talking")
+    context["more_calls"] = len(found) == CALLS_SHOWN
+
+
+async def _opened(desk: Desk, request: web.Request) -> Opened:
+    if call_id := request.query.get("call"):
+        call = await tickets.call(desk.database, call_id)
+        if call is None:
+            raise web.HTTPNotFound(text="没有这通电话")
+        return await _opened_call(desk, call)
+    if ticket_id := request.query.get("ticket"):
+        opened = await _opened_ticket(desk, ticket_id)
+        if opened.ticket is None:
+            raise web.HTTPNotFound(text="没有这张工单")
+        return opened
+    return Opened(None, None, "")
+
+
+async def _opened_call(desk: Desk, call: Call) -> Opened:
+    ticket = await tickets.ticket_of_call(desk.database, call.call_id)
+    return Opened(call, ticket, f"call={call.call_id}")
+
+
+async def _opened_ticket(desk: Desk, ticket_id: str) -> Opened:
+    ticket = await tickets.ticket(desk.database, ticket_id)
+    if ticket and ticket.call_id:
+        return Opened(await tickets.call(desk.database, ticket.call_id), ticket, f"call={ticket.call_id}")
+    return Opened(None, ticket, f"ticket={ticket_id}")
+
+
+def _ending(desk: Desk, call: Call) -> str:
+    if call.state != "ended":
+        return ""
+    how = "系统中断期间结束" if call.unseen else wording.ENDED_BY.get(call.ended_by, call.ended_by)
+    return f"{wording.clock(call.ended_at, desk.timezone)} {how}".strip()
+
+
+def _deaf_legs(call: Call) -> list[str]:
+    who = {"caller": "来电人", "agent": "坐席"}
+    return [
+        f"{who.get(speaker, speaker)}的话没有转写：{wording.LISTENING_TROUBLE[leg['state']]}"
+        for speaker, leg in sorted(call.listening.items())
+        if leg.get("state") in wording.LISTENING_TROUBLE
+    ]
+
+
+def _version(form: access.Form) -> int:
+    text = form.text("version") or ""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise web.HTTPBadRequest(text="version: 必须是数字")
+    return int(text)
+
+
+def _touched(form: access.Form) -> dict[str, str]:
+    touched: dict[str, str] = {}
+    for name in FIELDS:
+        text, was = form.text(name), form.text(f"was_{name}")
+        # A form field's line ends are CR LF, whatever was typed.
+        if text is not None and (was is None or text.replace("\r\n", "\n") != was.replace("\r\n", "\n")):
+            touched[name] = text.replace("\r\n", "\n")
+    return touched
+
+
+async def _tell(desk: Desk, ticket: Ticket, kind: str) -> None:
+    body = {"call_id": ticket.call_id, "ticket_id": ticket.id, "kind": kind}
+    try:
+        await desk.redis.publish(DESK_CHANNEL, json.dumps(body))
+    except (RedisError, OSError) as problem:
+        # The change is kept; the others see it when they poll.
+        log.warning("a change of a ticket was not told to the other desks", ticket=ticket.id, problem=str(problem))

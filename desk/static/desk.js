@@ -1,0 +1,175 @@
+// The desk's page: hears what happens (server-sent events), fetches the pieces that changed, saves what is typed,
+// and opens the agent's call by itself when it is answered.
+import { anythingUnsaved, control, dirty, listen } from "./fields.js";
+import { dropInterims, interim, learnTime, tick } from "./now.js";
+import { place, toEnd } from "./pieces.js";
+
+const main = document.getElementById("main");
+const isDesk = document.body.classList.contains("desk");
+const everything = main.dataset.want.split(",");
+const lists = everything.filter((part) => part !== "transcript" && part !== "ticket");
+
+let open = main.dataset.open; // "call=..." or "ticket=..." or ""
+let work = Promise.resolve(); // one thing after the other, so that answers never overtake each other
+
+// ---- fetching
+
+async function ask(path, options = {}) {
+  const answer = await fetch(path, { ...options, headers: { "Desk-Fragment": "1" } });
+  const text = await answer.text();
+  learnTime(answer);
+  const isPiece = (answer.headers.get("Content-Type") ?? "").startsWith("text/html");
+  if (answer.status === 401) say("登录已过期，请在新标签页登录，这里的内容不会丢失");
+  else say(isPiece ? "" : text || `服务器返回 ${answer.status}`);
+  return [answer.status, isPiece ? text : ""];
+}
+
+async function refresh(parts) {
+  const asked = open;
+  try {
+    const [, html] = await ask(`/parts?want=${parts.join(",")}&${asked}`);
+    if (html && asked === open) show(html);
+  } catch (problem) {
+    console.warn("the desk could not be refreshed", problem);
+    say("连接不到服务器，正在重试");
+    poll(true);
+  }
+}
+
+let waiting = new Set(), timer = 0;
+
+function refreshSoon(parts, within) {
+  parts.forEach((part) => waiting.add(part));
+  timer ||= setTimeout(() => {
+    const wanted = [...waiting];
+    waiting = new Set();
+    timer = 0;
+    work = work.then(() => refresh(wanted));
+  }, within);
+}
+
+function show(html) {
+  place(html);
+  dropInterims();
+  tick();
+  openOwnCall();
+}
+
+// ---- which call is open
+
+function openOwnCall() {
+  const own = document.getElementById("part-calls")?.dataset.ownCall;
+  // Once per call: the agent may look at something else while talking.
+  if (!own || own === sessionStorage.getItem("ownCall")) return;
+  sessionStorage.setItem("ownCall", own);
+  if (open !== `call=${own}`) go(`call=${own}`);
+}
+
+function go(query) {
+  if (query === open) return;
+  save();
+  history.pushState({}, "", `/?${query}`);
+  follow(query);
+}
+
+function follow(query) {
+  work = work.then(() => {
+    open = query;
+    return refresh(everything);
+  }).then(connect);
+}
+
+// ---- saving and confirming
+
+function save(isConfirmed = false) {
+  const form = document.getElementById("ticket-form");
+  if (!form) return;
+  work = work.then(async () => {
+    const touched = [...form.querySelectorAll(".field")].filter(dirty);
+    if ("closed" in form.dataset || (!touched.length && !isConfirmed)) return;
+    const values = touched.map((field) => [field.dataset.field, control(field).value]);
+    const hidden = ["form_token", "version"].map((name) => [name, form.elements[name].value]);
+    const path = `/tickets/${form.dataset.ticket}/${isConfirmed ? "confirm" : "edit"}`;
+    const [status, html] = await ask(path, { method: "POST", body: new URLSearchParams([...hidden, ...values]) });
+    if (!html || !form.isConnected) return;
+    for (const message of document.querySelectorAll("[data-sticky]")) message.remove();
+    show(html);
+    if (status === 200 && !isConfirmed) document.getElementById("saved").textContent = "已保存";
+    if (status !== 200) document.querySelector(".field-error")?.closest(".field").scrollIntoView({ block: "nearest" });
+    refreshSoon(lists, 100);
+  }).catch((problem) => {
+    console.warn("a change was not saved", problem);
+    say("没有保存成功，内容还在这里，请稍后再试");
+  });
+}
+
+// ---- what happens now
+
+let feed = null, polling = 0, trouble = "", isLost = true;
+
+function connect() {
+  feed?.close();
+  feed = new EventSource(`/live?${open}`);
+  feed.addEventListener("change", (event) => changed(JSON.parse(event.data)));
+  feed.addEventListener("interim", (event) => {
+    const told = JSON.parse(event.data);
+    if (open === `call=${told.call_id}` && document.getElementById("interims")) interim(told);
+  });
+  feed.addEventListener("redis", (event) => {
+    poll(!JSON.parse(event.data).ok);
+    refreshSoon(everything, 50); // something may have happened while nothing was told
+  });
+  feed.onerror = () => {
+    poll(true);
+    if (feed.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
+  };
+}
+
+function changed(told) {
+  const isHere = open === `call=${told.call_id}` || open === `ticket=${told.ticket_id}`;
+  if (isHere) refreshSoon(["transcript", "ticket"], 60);
+  // A hundred desks should not ask for their lists in the same instant.
+  if (told.kind !== "utterance") refreshSoon(lists, isHere ? 60 : 200 + Math.random() * 300);
+}
+
+function poll(lost) {
+  isLost = lost;
+  const shown = document.getElementById("feed");
+  shown.dataset.state = lost || trouble ? "lost" : "live";
+  shown.firstElementChild.textContent = trouble || (lost ? "实时更新中断，每 3 秒刷新一次" : "实时");
+  clearInterval(polling);
+  polling = setInterval(() => refreshSoon(everything, 0), lost ? 3000 : 30000);
+}
+
+function say(text) {
+  if (text === trouble) return;
+  trouble = text;
+  poll(isLost);
+}
+
+// ---- what people do
+
+listen(() => save());
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-open]");
+  if (!link || !isDesk || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  go(link.dataset.open);
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "ticket-form") return;
+  event.preventDefault();
+  save(true);
+});
+window.addEventListener("popstate", () => {
+  follow(location.search.slice(1));
+});
+window.addEventListener("beforeunload", (event) => {
+  if (anythingUnsaved()) event.preventDefault();
+});
+
+openOwnCall();
+toEnd();
+tick();
+setInterval(tick, 1000);
+connect();

@@ -1,0 +1,134 @@
+// The ticket's fields. What somebody types in is held: the server's newer values are shown beside it, never over it.
+
+export const control = (field) => field.querySelector("[data-control]");
+export const fields = () => [...document.querySelectorAll(".field")];
+// `base` is the server's value that the typing began from; without one, nobody has typed.
+const base = (field) => field.dataset.base ?? field.dataset.value;
+export const dirty = (field) => control(field).value !== base(field);
+const focused = (field) => document.activeElement === control(field);
+
+export function mark(field) {
+  field.classList.toggle("is-dirty", dirty(field));
+}
+
+function note(field, before, text, takeable) {
+  const line = document.createElement("p"), quote = document.createElement("q");
+  line.className = "elsewhere";
+  quote.textContent = text || "（空）";
+  line.append(before, quote);
+  if (takeable) {
+    const take = document.createElement("button");
+    Object.assign(take, { type: "button", className: "quiet", textContent: "采用" });
+    take.dataset.take = "";
+    line.append(" ", take);
+  }
+  field.querySelector(".notes").replaceChildren(line);
+}
+
+// Put the server's `fresh` version of a field in place of `old`, keeping the control that is held.
+export function patchField(old, fresh) {
+  const typed = control(old).value, wasDirty = dirty(old);
+  if (control(fresh).readOnly || control(fresh).disabled) { // the ticket was confirmed, here or elsewhere
+    old.replaceWith(fresh);
+    if (wasDirty && typed !== fresh.dataset.value) note(fresh, "您输入的内容没有保存：", typed, false);
+    return;
+  }
+  if (!focused(old) && (!wasDirty || typed === fresh.dataset.value)) {
+    old.replaceWith(fresh);
+    return;
+  }
+  const byMe = fresh.dataset.by === document.getElementById("main").dataset.me;
+  const saved = typed === fresh.dataset.value || (byMe && fresh.dataset.value !== old.dataset.value);
+  old.dataset.base = saved ? fresh.dataset.value : base(old);
+  for (const name of ["value", "by", "utterances"]) old.dataset[name] = fresh.dataset[name];
+  for (const piece of [".field-head", ".notes", ".proposals", ".why", "[data-was]"]) {
+    const there = old.querySelector(piece), next = fresh.querySelector(piece);
+    if (next && !sticks(there, next)) there.replaceWith(next);
+  }
+  for (const source of ["is-machine", "is-human"]) old.classList.toggle(source, fresh.classList.contains(source));
+  if (fresh.dataset.value !== old.dataset.base && fresh.dataset.value !== typed) {
+    note(old, fresh.dataset.by ? `${fresh.dataset.by} 改为：` : "机器听到：", fresh.dataset.value, true);
+  }
+  mark(old);
+}
+
+// A message of the last attempt to save stays until the next one, though the server's newer pieces no longer have it.
+export function sticks(old, fresh) {
+  return Boolean(old.querySelector("[data-sticky]")) && !fresh.querySelector("[data-sticky]");
+}
+
+// ---- what was typed in a ticket that leaves the screen unsaved comes back with it
+
+const unsaved = new Map(); // ticket id -> [[field name, typed, base], ...]
+
+export function stash() {
+  const form = document.getElementById("ticket-form");
+  const kept = fields().filter(dirty).map((field) => [field.dataset.field, control(field).value, base(field)]);
+  if (form && kept.length) unsaved.set(form.dataset.ticket, kept);
+}
+
+export function unstash() {
+  const form = document.getElementById("ticket-form"), kept = form && unsaved.get(form.dataset.ticket);
+  if (!kept) return;
+  unsaved.delete(form.dataset.ticket);
+  for (const [name, typed, was] of kept) {
+    const field = document.getElementById(`field-${name}`);
+    control(field).value = typed;
+    field.dataset.base = was;
+    if (field.dataset.value !== was) note(field, "现在的内容：", field.dataset.value, true);
+    mark(field);
+  }
+}
+
+export const anythingUnsaved = () => fields().some(dirty) || unsaved.size > 0;
+
+// ---- what people do in fields; `save` is called when a new value is to be kept
+
+export function listen(save) {
+  document.addEventListener("input", (event) => {
+    const field = event.target.closest(".field");
+    if (field) mark(field);
+  });
+  document.addEventListener("change", (event) => {
+    const field = event.target.closest(".field");
+    if (field && dirty(field)) save();
+  });
+  document.addEventListener("focusin", (event) => {
+    const field = event.target.closest(".field");
+    if (field && event.target === control(field)) field.dataset.base ??= field.dataset.value;
+    for (const line of document.querySelectorAll(".line-evidence")) line.classList.remove("line-evidence");
+    for (const id of field?.dataset.utterances.split(" ") ?? []) {
+      document.getElementById(`said-${id}`)?.classList.add("line-evidence");
+    }
+  });
+  document.addEventListener("focusout", (event) => {
+    const field = event.target.closest(".field");
+    if (!field || event.target !== control(field) || dirty(field)) return;
+    delete field.dataset.base; // nothing was typed: what came in meanwhile may be shown now
+    if (control(field).value === field.dataset.value) return;
+    control(field).value = field.dataset.value;
+    field.querySelector(".notes").replaceChildren();
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-pick], [data-take]");
+    if (!button) return;
+    const field = button.closest(".field");
+    if ("take" in button.dataset) field.dataset.base = field.dataset.value;
+    control(field).value = button.dataset.pick ?? field.dataset.value;
+    button.closest(".elsewhere")?.remove();
+    mark(field);
+    if (dirty(field)) save();
+    control(field).focus();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault();
+      if (document.getElementById("confirm")) document.getElementById("ticket-form").requestSubmit();
+    } else if (event.target.matches("input[data-control]")) {
+      event.preventDefault(); // by itself, Enter in a line of a form would confirm the ticket
+      const field = event.target.closest(".field");
+      if (dirty(field)) save();
+    }
+  });
+}

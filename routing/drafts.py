@@ -1,0 +1,173 @@
+"""Draft tickets: opened with a call's first event, filled by the machine from what the caller says.
+
+The machine writes only fields of drafts that no person has set. Everything it writes can be derived again from the
+transcript; so a field whose reason is gone (the caller took it back) is emptied again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from routing.elements import Element, Heard, extract
+from routing.history import MACHINE, line
+from routing.jurisdiction import Jurisdiction
+from routing.proposal import Ranked, propose
+from routing.storage import Call, Candidate, FieldValue, Ticket, TicketCounter, Utterance
+from routing.tickets import transcript_query
+
+log = structlog.get_logger(__name__)
+_unreadable = Counter("hotline_extraction_failures_total", "Transcripts from which no elements could be read")
+
+LINES = "emergency_line"
+"""Under this name `Ticket.proposals` also ranks the lines that the caller should be connected to."""
+
+_TAKEN_FROM = {"intent": 0.3, "urgency": 0.0, "matter": 0.5, "functional_unit": 0.5, "territorial_unit": 0.3}
+"""The score from which the best candidate is written into the field; below, it is only in the list. An ordinary
+urgency is always written. One certain word of a matter reaches 0.63, hints alone do not reach 0.5."""
+
+
+async def open_draft(session: AsyncSession, call: Call, jurisdiction: Jurisdiction, at: datetime) -> Ticket:
+    """The draft ticket of a call that has none yet, with the next serial number of its day."""
+    ticket = Ticket(
+        serial=await _next_serial(session, jurisdiction, at),
+        call_id=call.call_id,
+        jurisdiction=jurisdiction.id,
+        created_at=at,
+        updated_at=at,
+        caller_number=call.caller_number,
+        called_number=call.called_number,
+    )
+    session.add(ticket)
+    # The id and the version are given by the database's defaults, and the history line carries both.
+    await session.flush()
+    session.add(
+        line(ticket, at, MACHINE, "opened", after=ticket.serial, why=f"来电 {call.caller_number or '号码未显示'}")
+    )
+    return ticket
+
+
+async def _next_serial(session: AsyncSession, jurisdiction: Jurisdiction, at: datetime) -> str:
+    """Prefix, local date, six digits. The counter's row is locked until the ticket is committed: no number twice."""
+    day = f"{at.astimezone(jurisdiction.zone):%Y%m%d}"
+    first = {"prefix": jurisdiction.prefix, "day": day, "last": 1}
+    following = {"last": TicketCounter.last + 1}
+    key = [TicketCounter.prefix, TicketCounter.day]
+    if session.get_bind().dialect.name == "postgresql":
+        on_postgres = postgresql.insert(TicketCounter).values(first)
+        number = await session.scalar(
+            on_postgres.on_conflict_do_update(index_elements=key, set_=following).returning(TicketCounter.last)
+        )
+    else:
+        on_sqlite = sqlite.insert(TicketCounter).values(first)
+        number = await session.scalar(
+            on_sqlite.on_conflict_do_update(index_elements=key, set_=following).returning(TicketCounter.last)
+        )
+    return f"{jurisdiction.prefix}{day}{number:06d}"
+
+
+async def ticket_of(session: AsyncSession, call: Call) -> Ticket | None:
+    """The ticket of a call, locked until the end of the transaction."""
+    found: Ticket | None = await session.scalar(select(Ticket).where(Ticket.call_id == call.call_id).with_for_update())
+    return found
+
+
+async def fill(session: AsyncSession, ticket: Ticket, call: Call, jurisdiction: Jurisdiction, at: datetime) -> None:
+    """Read the transcript so far again and write what it says into the draft's fields that no person has set."""
+    if ticket.state != "draft":
+        return
+    heard = [_as_heard(said) for said in await session.scalars(transcript_query(call.call_id))]
+    try:
+        filled, proposals = read(heard, jurisdiction, call.arrived_at)
+    except Exception:
+        # What was said is kept and the agent can write the ticket; a mistake in reading must not cost the utterance.
+        _unreadable.inc()
+        log.exception("the transcript could not be read", call_id=call.call_id)
+        return
+    fields = dict(ticket.fields)
+    for name, new in filled.items():
+        if fields[name]["source"] == "machine":
+            fields[name] = new
+    if fields == ticket.fields and proposals == ticket.proposals:
+        return
+    before = ticket.fields
+    ticket.version += 1
+    ticket.updated_at = at
+    ticket.fields, ticket.proposals = fields, proposals
+    for name, new in fields.items():
+        if new["value"] != before[name]["value"]:
+            session.add(
+                line(
+                    ticket,
+                    at,
+                    MACHINE,
+                    "filled",
+                    field=name,
+                    before=before[name]["value"],
+                    after=new["value"],
+                    why=_reason(name, new, proposals),
+                    rule=jurisdiction.routing_article if name.endswith("_unit") else "",
+                )
+            )
+
+
+def _as_heard(said: Utterance) -> Heard:
+    return Heard(said.id, said.speaker, said.text, said.at)
+
+
+def read(
+    heard: Sequence[Heard], jurisdiction: Jurisdiction, called_at: datetime
+) -> tuple[dict[str, FieldValue], dict[str, list[Candidate]]]:
+    """What a ticket with this transcript holds: all fields, and all rankings. Pure."""
+    elements = extract(heard, jurisdiction, called_at)
+    proposal = propose(heard, elements, jurisdiction)
+    fields = {name: _of_element(element) for name, element in elements.named().items()}
+    for name, ranked in proposal.named().items():
+        best = ranked[0] if ranked and ranked[0].score >= _TAKEN_FROM[name] else None
+        fields[name] = _of_ranked(best)
+    rankings = {**proposal.named(), LINES: proposal.lines}
+    return fields, {name: [_candidate(one) for one in ranked] for name, ranked in rankings.items()}
+
+
+def _of_element(element: Element | None) -> FieldValue:
+    if element is None:
+        return _machine_value("", (), None, ())
+    return _machine_value(element.value, element.words, element.confidence, element.utterances)
+
+
+def _of_ranked(best: Ranked | None) -> FieldValue:
+    if best is None:
+        return _machine_value("", (), None, ())
+    return _machine_value(best.id, best.words, best.score, best.utterances)
+
+
+def _machine_value(
+    value: str, words: tuple[str, ...], confidence: float | None, utterances: tuple[int, ...]
+) -> FieldValue:
+    return FieldValue(
+        value=value,
+        source="machine",
+        words=list(words),
+        confidence=confidence,
+        utterances=list(utterances),
+        by=MACHINE if value else "",
+    )
+
+
+def _candidate(one: Ranked) -> Candidate:
+    return Candidate(id=one.id, name=one.name, score=one.score, words=list(one.words), reason=one.reason)
+
+
+def _reason(name: str, new: FieldValue, proposals: dict[str, list[Candidate]]) -> str:
+    ranked = proposals.get(name)
+    if ranked and new["value"]:
+        return ranked[0]["reason"]
+    if new["words"]:
+        return f"来电说到{'、'.join(f'“{word}”' for word in new['words'])}"
+    return "来电人更正后不再成立"

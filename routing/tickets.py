@@ -1,0 +1,297 @@
+"""What people do with tickets: read them, correct them, confirm them. The desk calls these.
+
+`version` is the version of the ticket that the person has on the screen. The machine goes on filling a draft
+while the caller speaks, so an older version alone is no conflict. It is one (TicketChanged) when
+  - somebody else (not the machine) changed a field that is now edited, or confirmed the ticket, since that version;
+  - at confirmation: anybody changed a field since then whose value does not come along in `values`, because
+    then a value would be confirmed that the person has not seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.exc import StaleDataError
+
+from ivr.events import now
+from routing.history import MACHINE, line, set_attention
+from routing.jurisdiction import Jurisdiction
+from routing.storage import FIELDS, Call, Database, FieldValue, Ticket, TicketChange, Utterance
+
+MAX_FIELD_CHARACTERS = 4000
+
+ATTENTION = {
+    "call_ended_unseen": "通话在系统中断期间结束，请核实",
+    "abandoned": "来电未被接听，请回拨",
+    "spoke_unanswered": "来电人已留言说明，但无人接听，请回拨",
+    "no_transcript": "通话没有转写，请按录音补录",
+}
+"""Reasons why a supervisor should look at a ticket, and what the list says."""
+
+MISSED = ("abandoned", "spoke_unanswered")
+"""Those of them that say: this caller is still owed a call."""
+
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: the name that the history shows, and the role (agent, supervisor, ...)."""
+
+    name: str
+    role: str
+
+
+class TicketError(Exception):
+    """What a person wanted cannot be done. `code` is stable, `field` names the field or is empty."""
+
+    code = "ticket_error"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NoSuchTicket(TicketError):
+    """There is no ticket with this id."""
+
+    code = "no_such_ticket"
+
+
+class TicketChanged(TicketError):
+    """Somebody changed the ticket since the version that this person has seen."""
+
+    code = "ticket_changed"
+
+
+class BadField(TicketError):
+    """A value that cannot be kept: unknown field, too long, control characters, unknown id."""
+
+    code = "bad_field"
+
+
+class AlreadyConfirmed(TicketError):
+    """The ticket is confirmed; its draft is closed."""
+
+    code = "already_confirmed"
+
+
+async def edit(
+    db: Database,
+    ticket_id: str,
+    version: int,
+    values: dict[str, str],
+    actor: Actor,
+    *,
+    jurisdiction: Jurisdiction | None = None,
+) -> Ticket:
+    """Save a person's values of a draft; the machine leaves these fields alone from now on, emptied ones too.
+
+    Give only the fields that the person touched. With a `jurisdiction`, ids (intent, urgency, matter, units)
+    are checked against it. Raises NoSuchTicket, BadField, AlreadyConfirmed, TicketChanged.
+    """
+    checked = _checked(values, jurisdiction)
+
+    async def change(session: AsyncSession, ticket: Ticket) -> None:
+        await _refuse_conflict(session, ticket, version, checked, actor, unseen_too=False)
+        _write(session, ticket, checked, actor)
+
+    return await _changed(db, ticket_id, change)
+
+
+async def confirm(
+    db: Database,
+    ticket_id: str,
+    version: int,
+    values: dict[str, str],
+    actor: Actor,
+    *,
+    jurisdiction: Jurisdiction | None = None,
+) -> Ticket:
+    """Save `values` and confirm the draft; from then on the machine changes nothing. Of several at once, one wins.
+
+    Raises NoSuchTicket, BadField, AlreadyConfirmed, TicketChanged.
+    """
+    checked = _checked(values, jurisdiction)
+
+    async def change(session: AsyncSession, ticket: Ticket) -> None:
+        await _refuse_conflict(session, ticket, version, checked, actor, unseen_too=True)
+        _write(session, ticket, checked, actor)
+        at = ticket.updated_at
+        ticket.state = "confirmed"
+        ticket.confirmed_at = at
+        ticket.confirmed_by = actor.name
+        session.add(line(ticket, at, actor.name, "confirmed"))
+        if ticket.attention:
+            session.add(set_attention(ticket, "", at, actor.name, why="工单已确认"))
+
+    return await _changed(db, ticket_id, change)
+
+
+async def clear_attention(db: Database, ticket_id: str, version: int, actor: Actor, *, why: str = "") -> Ticket:
+    """Take a ticket off the supervisor's list. Raises NoSuchTicket; TicketChanged when the reason is a newer one."""
+
+    async def change(session: AsyncSession, ticket: Ticket) -> None:
+        newer = await _since(session, ticket, version)
+        if any(made.action == "attention" and made.after for made in newer):
+            raise TicketChanged(f"工单 {ticket.serial} 有新的提醒，请刷新后再处理")
+        if ticket.attention:
+            _next_version(ticket)
+            session.add(set_attention(ticket, "", ticket.updated_at, actor.name, why=why))
+
+    return await _changed(db, ticket_id, change)
+
+
+async def calls(db: Database, *, live: bool | None = None, limit: int = 100) -> list[Call]:
+    """Calls, the newest first. `live`: only those in progress (True) or ended (False)."""
+    query = select(Call).order_by(Call.arrived_at.desc(), Call.call_id).limit(limit)
+    if live is not None:
+        query = query.where(Call.state != "ended" if live else Call.state == "ended")
+    async with db.session() as session:
+        return list(await session.scalars(query))
+
+
+async def call(db: Database, call_id: str) -> Call | None:
+    """One call, or None."""
+    async with db.session() as session:
+        return await session.get(Call, call_id)
+
+
+async def utterances(db: Database, call_id: str) -> list[Utterance]:
+    """The transcript of a call in the order in which it was spoken."""
+    async with db.session() as session:
+        return list(await session.scalars(transcript_query(call_id)))
+
+
+async def tickets(
+    db: Database,
+    *,
+    state: str | None = None,
+    attention: bool | None = None,
+    limit: int = 100,
+    before: str | None = None,
+) -> list[Ticket]:
+    """Tickets, the newest first; `before` is the id of the last one of the page before.
+
+    Raises NoSuchTicket when there is no ticket `before`.
+    """
+    query = select(Ticket).order_by(Ticket.created_at.desc(), Ticket.id.desc()).limit(limit)
+    if state is not None:
+        query = query.where(Ticket.state == state)
+    if attention is not None:
+        query = query.where(Ticket.attention != "" if attention else Ticket.attention == "")
+    async with db.session() as session:
+        if before is not None:
+            last = await session.get(Ticket, before)
+            if last is None:
+                raise _no_such(before)
+            query = query.where(tuple_(Ticket.created_at, Ticket.id) < tuple_(last.created_at, last.id))
+        return list(await session.scalars(query))
+
+
+async def ticket(db: Database, ticket_id: str) -> Ticket | None:
+    """One ticket, or None."""
+    async with db.session() as session:
+        return await session.get(Ticket, ticket_id)
+
+
+async def ticket_of_call(db: Database, call_id: str) -> Ticket | None:
+    """The ticket of a call, or None."""
+    async with db.session() as session:
+        found: Ticket | None = await session.scalar(select(Ticket).where(Ticket.call_id == call_id))
+        return found
+
+
+async def was_missed(db: Database, caller_number: str) -> bool:
+    """Whether a call of this number ended unanswered and nobody has dealt with it since (国办函〔2025〕66号)."""
+    query = select(Ticket.id).where(Ticket.attention.in_(MISSED), Ticket.caller_number == caller_number).limit(1)
+    async with db.session() as session:
+        return await session.scalar(query) is not None
+
+
+async def history(db: Database, ticket_id: str) -> list[TicketChange]:
+    """All that happened to a ticket, the oldest first."""
+    async with db.session() as session:
+        query = select(TicketChange).where(TicketChange.ticket_id == ticket_id).order_by(TicketChange.id)
+        return list(await session.scalars(query))
+
+
+def transcript_query(call_id: str) -> Select[Utterance]:
+    """Selects what was said in a call, in the order in which it was spoken."""
+    return select(Utterance).where(Utterance.call_id == call_id).order_by(Utterance.at, Utterance.id)
+
+
+def _checked(values: dict[str, str], jurisdiction: Jurisdiction | None) -> dict[str, str]:
+    checked: dict[str, str] = {}
+    for name, given in values.items():
+        if name not in FIELDS:
+            raise BadField(f"没有“{name}”这个字段（有：{'、'.join(FIELDS)}）", field=name)
+        value = given.replace("\r\n", "\n").strip()
+        if len(value) > MAX_FIELD_CHARACTERS:
+            raise BadField(f"内容有 {len(value)} 个字，最多 {MAX_FIELD_CHARACTERS} 个", field=name)
+        if _CONTROL.search(value):
+            raise BadField("内容里有控制字符，请删去（可以换行）", field=name)
+        if jurisdiction is not None and value and not jurisdiction.allows(name, value):
+            raise BadField(f"“{value}”不在{jurisdiction.name}的目录里", field=name)
+        checked[name] = value
+    return checked
+
+
+async def _changed(db: Database, ticket_id: str, change: Callable[[AsyncSession, Ticket], Awaitable[None]]) -> Ticket:
+    try:
+        async with db.begin() as session:
+            found = await session.get(Ticket, ticket_id, with_for_update=True)
+            if found is None:
+                raise _no_such(ticket_id)
+            await change(session, found)
+        return found
+    except StaleDataError as lost:
+        raise TicketChanged("工单刚刚被别人修改，请刷新后再试") from lost
+
+
+async def _refuse_conflict(
+    session: AsyncSession, ticket: Ticket, version: int, values: dict[str, str], actor: Actor, *, unseen_too: bool
+) -> None:
+    if ticket.state != "draft" and ticket.version == version:
+        raise AlreadyConfirmed(f"工单 {ticket.serial} 已由 {ticket.confirmed_by} 确认")
+    for made in await _since(session, ticket, version):
+        other_person_here = made.field in values and made.actor not in (MACHINE, actor.name)
+        not_seen = unseen_too and made.field in FIELDS and made.field not in values and made.actor != actor.name
+        if made.action == "confirmed" or other_person_here or not_seen:
+            raise TicketChanged(f"工单 {ticket.serial} 在您查看之后被修改过，请刷新后再试", field=made.field)
+    if ticket.state != "draft":
+        raise AlreadyConfirmed(f"工单 {ticket.serial} 已由 {ticket.confirmed_by} 确认")
+
+
+async def _since(session: AsyncSession, ticket: Ticket, version: int) -> list[TicketChange]:
+    query = (
+        select(TicketChange)
+        .where(TicketChange.ticket_id == ticket.id, TicketChange.version > version)
+        .order_by(TicketChange.id)
+    )
+    return list(await session.scalars(query))
+
+
+def _write(session: AsyncSession, ticket: Ticket, values: dict[str, str], actor: Actor) -> None:
+    _next_version(ticket)
+    fields = dict(ticket.fields)
+    for name, value in values.items():
+        old = fields[name]
+        if old["value"] == value and old["source"] == "agent":
+            continue
+        fields[name] = FieldValue(value=value, source="agent", words=[], confidence=None, utterances=[], by=actor.name)
+        session.add(line(ticket, ticket.updated_at, actor.name, "edited", field=name, before=old["value"], after=value))
+    ticket.fields = fields
+
+
+def _next_version(ticket: Ticket) -> None:
+    ticket.version += 1
+    ticket.updated_at = now()
+
+
+def _no_such(ticket_id: str) -> NoSuchTicket:
+    return NoSuchTicket(f"没有编号为 {ticket_id} 的工单")

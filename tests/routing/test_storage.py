@@ -1,0 +1,122 @@
+"""The schema: migrations make what the models say, on both databases, also when two processes start at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, delete, select, text, update
+from sqlalchemy.exc import DBAPIError, StatementError
+
+import desk.accounts  # noqa: F401 - its tables belong to the same schema
+from routing.history import line
+from routing.storage import FIELDS, AppendOnly, Base, Call, Database, Ticket, TicketChange, engine, migrate
+from settings import ROOT
+from tests.routing.conftest import Empty
+
+NOW = datetime(2026, 11, 21, 6, 5, 7, 123456, tzinfo=UTC)
+
+
+def _differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+
+async def test_the_migrations_make_what_the_models_say(empty: Empty) -> None:
+    await migrate(empty.url)
+    made = engine(empty.url)
+    async with made.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+    await made.dispose()
+
+
+async def test_migrating_again_changes_nothing(empty: Empty) -> None:
+    await migrate(empty.url)
+    await migrate(empty.url)
+
+
+async def test_two_processes_may_migrate_at_once(empty: Empty) -> None:
+    script = f"import asyncio; from routing.storage import migrate; asyncio.run(migrate({empty.url!r}))"
+    processes = [subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE) for _ in range(3)]
+    results = [process.communicate(timeout=60)[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], results
+    made = engine(empty.url)
+    async with made.connect() as connection:
+        assert len((await connection.execute(text("SELECT * FROM alembic_version"))).all()) == 1
+    await made.dispose()
+
+
+async def _ticket(database: Database) -> str:
+    async with database.begin() as session:
+        session.add(Call(call_id="c1", arrived_at=NOW))
+        await session.flush()
+        ticket = Ticket(serial="YZ1", call_id="c1", jurisdiction="yazhou", created_at=NOW, updated_at=NOW)
+        session.add(ticket)
+        await session.flush()
+        session.add(line(ticket, NOW, "machine", "opened"))
+        return ticket.id
+
+
+async def test_times_are_utc_whatever_zone_they_were_given_in(database: Database) -> None:
+    ticket_id = await _ticket(database)
+    async with database.begin() as session:
+        ticket = await session.get_one(Ticket, ticket_id)
+        ticket.confirmed_at = NOW.astimezone(timezone(timedelta(hours=8)))
+        ticket.version += 1
+    async with database.session() as session:
+        ticket = await session.get_one(Ticket, ticket_id)
+        assert (ticket.confirmed_at, ticket.created_at) == (NOW, NOW)
+        assert ticket.created_at.utcoffset() == timedelta(0)
+
+
+async def test_a_time_without_a_zone_is_refused(database: Database) -> None:
+    with pytest.raises(StatementError, match="no timezone"):
+        async with database.begin() as session:
+            session.add(Call(call_id="c1", arrived_at=datetime(2026, 11, 21)))
+
+
+async def test_a_new_ticket_has_all_fields_empty_and_is_readable_after_its_session(database: Database) -> None:
+    await _ticket(database)
+    async with database.session() as session:
+        ticket = (await session.scalars(select(Ticket))).one()
+    assert sorted(ticket.fields) == sorted(FIELDS)
+    assert all(field["value"] == "" and field["source"] == "machine" for field in ticket.fields.values())
+
+
+async def test_history_can_only_be_added_to(database: Database) -> None:
+    ticket_id = await _ticket(database)
+    with pytest.raises(AppendOnly):
+        async with database.begin() as session:
+            change = (await session.scalars(select(TicketChange))).one()
+            change.actor = "somebody else"
+    for statement in (update(TicketChange).values(actor="x"), delete(TicketChange)):
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with database.begin() as session:
+                await session.execute(statement)
+    async with database.session() as session:
+        assert [one.actor for one in await session.scalars(select(TicketChange))] == ["machine"]
+        assert (await session.scalars(select(TicketChange.ticket_id))).one() == ticket_id
+
+
+async def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.begin() as session:
+            session.add(Call(call_id="c1", arrived_at=NOW))
+            await session.flush()
+            _ = 1 / 0
+    async with database.session() as session:
+        assert await session.get(Call, "c1") is None
+
+
+async def test_errors_of_the_database_do_not_quote_what_citizens_said(database: Database) -> None:
+    for _ in range(2):
+        try:
+            async with database.begin() as session:
+                session.add(Call(call_id="c1", caller_name="符某某的秘密", arrived_at=NOW))
+        except DBAPIError as problem:
+            assert "秘密" not in str(problem)
+            return
+    pytest.fail("the same call could be stored twice")
