@@ -159,7 +159,7 @@ async def main(folder: Path, *, seconds: int = 8) -> str:
     await instance.start()
     try:
         await prepare(instance)
-        for rate in (50, 100, 150, 200, 250, 300, 400):
+        for rate in (100, 200, 300, 400, 500, 600, 800, 1000):
             pair = []
             for kind, number in (("FastAGI", "9001"), ("dialplan", "9002")):
                 pair.append(await load(instance, folder / f"{kind}-{rate}", kind, number, rate, seconds))

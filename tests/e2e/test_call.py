@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.e2e.conftest import LIGHTS, WATER, Scene
+import aiohttp
+
+from tests.e2e.conftest import LIGHTS, WATER, Scene, scene
 
 
 async def test_a_call_becomes_a_ticket(hotline: Scene) -> None:
@@ -67,3 +69,30 @@ async def test_a_number_that_is_not_ours_is_not_found(hotline: Scene) -> None:
         result = await hotline.call(called=number, seconds=3)
         assert (result.outcome, result.sip_code) == ("rejected", 404), number
     assert await hotline.calls() == []
+
+
+async def test_without_a_speech_model_the_call_runs_and_the_desk_says_so() -> None:
+    async with scene({"listening.model": "vosk-model-small-cn-0.22"}) as hotline:
+        await hotline.agent("8001")
+        calling = hotline.call(LIGHTS, seconds=16)
+        talking = await hotline.call_when(state="talking")
+        assert (await calling).connected
+        async with aiohttp.ClientSession() as session, session.get(hotline.instance.web + "/healthz") as answer:
+            assert answer.status == 200  # calls can be taken and tickets kept
+            assert (await answer.json())["parts"]["speech"] == "no_model"
+        call = await hotline.instance.api(f"/api/calls/{talking['call_id']}")
+        assert call["transcript"] == []
+        assert {leg["listening"]["state"] for leg in call["legs"]} == {"no_model"}
+        assert "server.py models install" in str(call["legs"])
+        assert (await hotline.ticket_of(talking["call_id"]))["caller_number"] == "13800138000"
+
+
+async def test_the_counters_of_all_processes_are_shown(hotline: Scene) -> None:
+    assert (await hotline.call(WATER, seconds=14)).connected
+    await hotline.call_when(state="ended")
+    async with aiohttp.ClientSession() as session, session.get(hotline.instance.web + "/metrics") as answer:
+        lines = (await answer.text()).split("\n")
+    shown = dict(line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
+    assert float(shown["hotline_ami_connected"]) == 1  # of the server
+    assert float(shown['hotline_fastagi_sessions_total{flow="welcome",outcome="done"}']) == 1
+    assert float(shown["hotline_listening_decoded_seconds_total"]) > 0  # of the listening process
