@@ -23,6 +23,7 @@ from routing.drafts import fill, open_draft, ticket_of
 from routing.history import MACHINE, set_attention
 from routing.jurisdiction import Jurisdiction
 from routing.storage import Call, Ticket, Utterance
+from routing.tickets import MISSED
 
 log = structlog.get_logger(__name__)
 
@@ -206,7 +207,7 @@ async def _look_after(session: AsyncSession, call: Call, ticket: Ticket, event: 
 def _attend(session: AsyncSession, ticket: Ticket, reason: str, event: events.Event) -> None:
     ticket.version += 1
     ticket.updated_at = event.at
-    rule = _MISSED_RULE if reason in ("abandoned", "spoke_unanswered") else ""
+    rule = _MISSED_RULE if reason in MISSED else ""
     session.add(set_attention(ticket, reason, event.at, MACHINE, rule=rule))
 
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
@@ -66,6 +66,8 @@ _TRIM_SECONDS = 600.0
 _RACES = 5
 """How often a conflict with another writer is tried again before the entry itself is taken to be the cause."""
 _REFUSED_KEPT = 10_000
+_STOP_SECONDS = 10.0
+"""How long a stop waits for the transaction under way; one event takes milliseconds."""
 
 _applied = Counter("hotline_events_applied_total", "Events applied to calls and tickets", ["kind"])
 _repeated = Counter("hotline_events_repeated_total", "Events that were told again and skipped", ["kind"])
@@ -80,6 +82,7 @@ _in_trouble = Gauge("hotline_intake_trouble", "1 while Redis or the database is 
 _DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What trouble with the database looks like; asyncpg's own errors come through while a connection is being made."""
 
+ResultT = TypeVar("ResultT")
 _Entry = tuple[bytes | str, dict[bytes | str, bytes | str] | None]
 
 
@@ -112,6 +115,7 @@ class Intake:
         pause = _FIRST_PAUSE
         try:
             while True:
+                _heed_cancellation()
                 try:
                     await self._turn()
                     pause = _FIRST_PAUSE
@@ -156,6 +160,7 @@ class Intake:
         return held
 
     async def _renew(self) -> None:
+        _heed_cancellation()
         if time.monotonic() - self._renewed < _RENEW_SECONDS:
             return
         try:
@@ -168,13 +173,12 @@ class Intake:
         self._renewed = time.monotonic()
 
     async def _let_go(self) -> None:
-        if not self._active:
-            return
         self._active = False
         try:
             await asyncio.wait_for(self._lease.release(), 2)
         except (RedisError, OSError) as problem:
-            log.info("the lease runs out by itself", problem=str(problem), seconds=_LEASE_SECONDS)
+            # Not ours, or Redis is away; and what cannot be given back runs out by itself.
+            log.info("no lease was given back", problem=str(problem), runs_out_after=_LEASE_SECONDS)
 
     async def _take_over(self) -> None:
         """Make the group if need be; apply what was delivered to anybody and not acknowledged, oldest first."""
@@ -229,7 +233,7 @@ class Intake:
         pause, races = _FIRST_PAUSE, 0
         while True:
             try:
-                touched = await self._apply_once(event)
+                touched = await _to_its_end(self._apply_once(event))
             except (IntegrityError, StaleDataError):
                 # Another writer was faster (a holder that woke up late, an agent who saved): look again.
                 races += 1
@@ -280,10 +284,13 @@ class Intake:
             oldest = min(oldest, await self._first_needed(group))
         await self._redis.xtrim(STREAM, minid=f"{oldest[0]}-{oldest[1]}", approximate=True)
         try:
-            async with self._database.begin() as session:
-                await session.execute(delete(ToldEvent).where(ToldEvent.at < now() - TOLD_KEPT))
+            await _to_its_end(self._forget_old_ids())
         except _DATABASE_AWAY as problem:
             log.warning("old event ids are left for the next time", problem=_in_short(problem))
+
+    async def _forget_old_ids(self) -> None:
+        async with self._database.begin() as session:
+            await session.execute(delete(ToldEvent).where(ToldEvent.at < now() - TOLD_KEPT))
 
     async def _first_needed(self, group: dict[str, Any]) -> tuple[int, int]:
         if group["pending"]:
@@ -301,6 +308,29 @@ class Intake:
         if before and not self.trouble:
             log.info("events are applied again", trouble=before)
         _in_trouble.set(1 if self.trouble else 0)
+
+
+async def _to_its_end(transaction: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Finish what has begun before a cancellation is heeded.
+
+    A statement that is abandoned in the middle can keep SQLite's write lock until the garbage collector finds it
+    (sqlite3_close_v2 waits for open statements), and whoever comes next would wait for that.
+    """
+    task = asyncio.ensure_future(transaction)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_STOP_SECONDS)
+        if not task.cancel() and not task.cancelled() and (problem := task.exception()):
+            log.info("stopped in the middle of trouble; the entry stays pending", problem=_in_short(problem))
+        raise
+
+
+def _heed_cancellation() -> None:
+    """redis-py can swallow a cancellation that comes while it connects; the task still knows that it was asked."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _entries(found: Any) -> Sequence[_Entry]:

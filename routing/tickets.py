@@ -98,7 +98,9 @@ async def edit(
 
     async def change(session: AsyncSession, ticket: Ticket) -> None:
         await _refuse_conflict(session, ticket, version, checked, actor, unseen_too=False)
-        _write(session, ticket, checked, actor)
+        if _news(ticket, checked):
+            _next_version(ticket)
+            _write(session, ticket, checked, actor)
 
     return await _changed(db, ticket_id, change)
 
@@ -120,6 +122,7 @@ async def confirm(
 
     async def change(session: AsyncSession, ticket: Ticket) -> None:
         await _refuse_conflict(session, ticket, version, checked, actor, unseen_too=True)
+        _next_version(ticket)
         _write(session, ticket, checked, actor)
         at = ticket.updated_at
         ticket.state = "confirmed"
@@ -206,13 +209,6 @@ async def ticket_of_call(db: Database, call_id: str) -> Ticket | None:
         return found
 
 
-async def was_missed(db: Database, caller_number: str) -> bool:
-    """Whether a call of this number ended unanswered and nobody has dealt with it since (国办函〔2025〕66号)."""
-    query = select(Ticket.id).where(Ticket.attention.in_(MISSED), Ticket.caller_number == caller_number).limit(1)
-    async with db.session() as session:
-        return await session.scalar(query) is not None
-
-
 async def history(db: Database, ticket_id: str) -> list[TicketChange]:
     """All that happened to a ticket, the oldest first."""
     async with db.session() as session:
@@ -277,15 +273,22 @@ async def _since(session: AsyncSession, ticket: Ticket, version: int) -> list[Ti
 
 
 def _write(session: AsyncSession, ticket: Ticket, values: dict[str, str], actor: Actor) -> None:
-    _next_version(ticket)
+    """Set the fields that change, as part of the version that has been begun."""
     fields = dict(ticket.fields)
-    for name, value in values.items():
-        old = fields[name]
-        if old["value"] == value and old["source"] == "agent":
-            continue
+    for name, value in _news(ticket, values).items():
+        before = fields[name]["value"]
         fields[name] = FieldValue(value=value, source="agent", words=[], confidence=None, utterances=[], by=actor.name)
-        session.add(line(ticket, ticket.updated_at, actor.name, "edited", field=name, before=old["value"], after=value))
+        session.add(line(ticket, ticket.updated_at, actor.name, "edited", field=name, before=before, after=value))
     ticket.fields = fields
+
+
+def _news(ticket: Ticket, values: dict[str, str]) -> dict[str, str]:
+    """The values that are not in the ticket yet; a machine's value that a person gives too becomes the person's."""
+    return {
+        name: value
+        for name, value in values.items()
+        if (ticket.fields[name]["value"], ticket.fields[name]["source"]) != (value, "agent")
+    }
 
 
 def _next_version(ticket: Ticket) -> None:

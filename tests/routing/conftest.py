@@ -90,15 +90,19 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("sqlite") / "migrated.db"
 
 
+async def migrated_copy(migrated_file: Path, folder: Path) -> str:
+    """The URL of a copy in `folder`."""
+    if not migrated_file.exists():
+        await migrate(f"sqlite+aiosqlite:///{migrated_file}")
+    shutil.copy(migrated_file, folder / "hotline.db")
+    return f"sqlite+aiosqlite:///{folder / 'hotline.db'}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def migrated(request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path) -> Empty:
     """A migrated database of its own for this test, copied from one that was migrated once."""
     if request.param == "sqlite":
-        if not migrated_file.exists():
-            await migrate(f"sqlite+aiosqlite:///{migrated_file}")
-        file = tmp_path / "hotline.db"
-        shutil.copy(migrated_file, file)
-        return Empty("sqlite", f"sqlite+aiosqlite:///{file}", file=file)
+        return Empty("sqlite", await migrated_copy(migrated_file, tmp_path), file=tmp_path / "hotline.db")
     server: PostgresServer = request.getfixturevalue("postgres")
     if not await _execute(server, "SELECT 1 FROM pg_database WHERE datname = 'migrated'"):
         await _execute(server, "CREATE DATABASE migrated")
