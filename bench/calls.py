@@ -6,66 +6,15 @@ Both kinds are offered at the same rates, in turn, against one Asterisk; the rat
 from __future__ import annotations
 
 import asyncio
-import csv
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from bench.sipp import HUNG_UP_BY_THE_HOTLINE, Load
 from front.instance import Instance
-from front.ports import free_udp_ports
 from settings import ROOT
-
-_SCENARIO = """<?xml version="1.0" encoding="UTF-8"?>
-<scenario name="answered, then hung up by the hotline">
-  <send retrans="500"><![CDATA[
-      INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-      From: <sip:1390000[call_number]@[local_ip]:[local_port]>;tag=[pid]b[call_number]
-      To: <sip:[service]@[remote_ip]:[remote_port]>
-      Call-ID: [call_id]
-      CSeq: 1 INVITE
-      Contact: <sip:bench@[local_ip]:[local_port]>
-      Max-Forwards: 70
-      Content-Type: application/sdp
-      Content-Length: [len]
-
-      v=0
-      o=bench 1 1 IN IP[local_ip_type] [local_ip]
-      s=-
-      c=IN IP[media_ip_type] [media_ip]
-      t=0 0
-      m=audio [media_port] RTP/AVP 8
-      a=rtpmap:8 PCMA/8000
-  ]]></send>
-  <recv response="100" optional="true"/>
-  <recv response="180" optional="true"/>
-  <recv response="183" optional="true"/>
-  <recv response="200" rrs="true"/>
-  <send><![CDATA[
-      ACK [next_url] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-      From: <sip:1390000[call_number]@[local_ip]:[local_port]>;tag=[pid]b[call_number]
-      [last_To:]
-      Call-ID: [call_id]
-      CSeq: 1 ACK
-      Max-Forwards: 70
-      Content-Length: 0
-  ]]></send>
-  <recv request="BYE" timeout="20000"/>
-  <send><![CDATA[
-      SIP/2.0 200 OK
-      [last_Via:]
-      [last_From:]
-      [last_To:]
-      [last_Call-ID:]
-      [last_CSeq:]
-      Content-Length: 0
-  ]]></send>
-</scenario>
-"""
 
 # The same steps as [inbound] and [welcome] of dialplans/extensions.conf; the second without the server.
 _DIALPLAN = """
@@ -108,29 +57,17 @@ class Outcome:
 
 async def load(instance: Instance, folder: Path, kind: str, number: str, rate: int, seconds: int) -> Outcome:
     """Offer `rate` calls/s for `seconds`; returns what came of it. Raises OSError without SIPp."""
-    folder.mkdir(parents=True)
-    (folder / "scenario.xml").write_text(_SCENARIO, encoding="utf-8")
     assert instance.process is not None
     server, asterisk = psutil.Process(instance.process.pid), psutil.Process(instance.pid("asterisk"))
+    calls = Load(folder, instance.ports["sip"], number, HUNG_UP_BY_THE_HOTLINE, calls=rate * seconds, rate=rate)
     before = [sum(p.cpu_times()[:2]) for p in (server, asterisk)]
     began = asyncio.get_running_loop().time()
-    sipp = await asyncio.create_subprocess_exec(
-        *(shutil.which("sipp") or "sipp", f"127.0.0.1:{instance.ports['sip']}", "-sf", "scenario.xml", "-s", number),
-        *("-i", "127.0.0.1", "-p", str(free_udp_ports(1)), "-mp", str(free_udp_ports(4)), "-nostdin", "-trace_stat"),
-        *("-r", str(rate), "-m", str(rate * seconds), "-fd", "1", "-stf", "stat.csv", "-timeout", f"{seconds + 40}s"),
-        cwd=folder,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    await sipp.wait()
+    await calls.start()
+    done, failed = await calls.wait(seconds + 40)
     took = asyncio.get_running_loop().time() - began
     after = [sum(p.cpu_times()[:2]) for p in (server, asterisk)]
-    with (folder / "stat.csv").open(encoding="utf-8") as file:
-        last = list(csv.DictReader(file, delimiter=";"))[-1]
-    done, failed = int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"])
-    missing = rate * seconds - done - failed
     cpu = [(a - b) / took for a, b in zip(after, before, strict=True)]
-    return Outcome(kind, rate, done, failed + max(0, missing), done / took, *cpu)
+    return Outcome(kind, rate, done, failed, done / took, *cpu)
 
 
 async def prepare(instance: Instance) -> None:

@@ -63,6 +63,7 @@ _CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    500: "internal_error",
     503: "unavailable",
 }
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ class Feed:
         self._listeners: set[Listener] = set()
 
     @contextlib.contextmanager
-    def listen(self, wants: Callable[[Message], bool]) -> Any:
+    def listen(self, wants: Callable[[Message], bool]) -> Iterator[Listener]:
         """Within this context a `Listener` receives what it wants."""
         listener = Listener(wants)
         self._listeners.add(listener)
@@ -297,8 +297,9 @@ async def send(
                 due = time.monotonic() + HEARTBEAT_SECONDS
     except ConnectionResetError:
         log.debug("a live client went away")
-    except RedisError as problem:
-        log.warning("a live client is let go, it connects again", problem=str(problem))
+    except Exception:
+        # The answer has begun, so no error page can follow it; the client connects again and is told then.
+        log.exception("a live client is let go")
     return response
 
 

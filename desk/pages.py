@@ -18,9 +18,12 @@ from desk.accounts import Account
 from desk.state import DESK, Desk
 from routing import tickets
 from routing.intake import DESK_CHANNEL
-from routing.storage import FIELDS, Call, Ticket
+from routing.storage import FIELDS, Call, Ticket, TicketChange
+from routing.tickets import Actor
 
 log = structlog.get_logger(__name__)
+
+_Act = Callable[..., Awaitable[Ticket]]
 
 CALLS_SHOWN = 100
 DRAFTS_SHOWN = 50
@@ -117,44 +120,76 @@ async def live_feed(request: web.Request) -> web.StreamResponse:
         return await live.send(request, listener, first(), still_allowed)
 
 
-async def _write(request: web.Request, act: Callable[..., Awaitable[Ticket]], kind: str) -> web.StreamResponse:
+async def _write(request: web.Request, act: _Act, kind: str) -> web.StreamResponse:
     desk, person = request.app[DESK], request[PERSON]
     form = await access.checked_form(request)
     ticket_id, version = request.match_info["ticket_id"], _version(form)
     typed = _touched(form)
-    status, message, errors = 200, "", {}
+    values, errors = _in_ids(desk, typed)
+    saved: Ticket | None = None
+    status, message = 200, ""
     try:
-        values = {name: desk.catalogue.id(name, text) for name, text in typed.items()}
-        ticket = await act(
-            desk.database, ticket_id, version, values, access.actor(person), jurisdiction=desk.jurisdiction
-        )
+        saved = await _save(desk, act, ticket_id, version, values, errors, access.actor(person))
     except tickets.NoSuchTicket as problem:
         raise web.HTTPNotFound(text=str(problem)) from problem
-    except tickets.BadField as problem:
-        status, message, errors = 400, "有内容不能保存，请看标红的字段", {problem.field: str(problem)}
     except tickets.AlreadyConfirmed as problem:
         status, message = 409, str(problem)
     except tickets.TicketChanged:
         status, message = 409, "工单刚刚在别处有了修改。您输入的内容都还在，请核对后再保存一次"
-    else:
-        await _tell(desk, ticket, kind)
-        if access.FRAGMENT_HEADER not in request.headers:
-            raise web.HTTPSeeOther(f"/?call={ticket.call_id}" if ticket.call_id else f"/?ticket={ticket.id}")
+    if errors and status == 200:
+        status, message = 400, "有内容不能保存，请看标红的字段"
+    if saved:
+        await _tell(desk, saved, kind)
+        typed = {name: text for name, text in typed.items() if name in errors}
+        if not errors and access.FRAGMENT_HEADER not in request.headers:
+            raise web.HTTPSeeOther(f"/?call={saved.call_id}" if saved.call_id else f"/?ticket={saved.id}")
     opened = await _opened_ticket(desk, ticket_id)
     if opened.ticket is None:
         raise web.HTTPNotFound(text=f"没有编号为 {ticket_id} 的工单")
-    changes = []
-    if status == 409:
-        own = access.actor(person).name
-        made = [line for line in await tickets.history(desk.database, ticket_id) if line.version > version]
-        changes = list({line.field: line for line in made if line.field and line.actor != own}.values())
-    shown = view.ticket_form(
-        desk, opened.ticket, typed=typed if status != 200 else None, errors=errors, message=message, changes=changes
-    )
+    changes = await _changes_by_others(desk, person, ticket_id, version) if status == 409 else []
+    shown = view.ticket_form(desk, opened.ticket, typed=typed, errors=errors, message=message, changes=changes)
     if access.FRAGMENT_HEADER in request.headers:
         context = _base(request) | {"wanted": ["ticket"], "form": shown, "opened": opened}
         return aiohttp_jinja2.render_template("parts.html", request, context, status=status)
     return await _desk_page(request, opened, form=shown, status=status)
+
+
+async def _save(
+    desk: Desk, act: _Act, ticket_id: str, version: int, values: dict[str, str], errors: dict[str, str], actor: Actor
+) -> Ticket | None:
+    """Save what can be saved, and note in `errors` what cannot; None when nothing was.
+
+    A value that cannot be kept holds up a confirmation, but not the saving of the others.
+    """
+    is_confirmation = act is tickets.confirm
+    while is_confirmation or values:
+        if is_confirmation and errors:
+            return None
+        try:
+            return await act(desk.database, ticket_id, version, values, actor, jurisdiction=desk.jurisdiction)
+        except tickets.BadField as problem:
+            errors[problem.field] = str(problem)
+            values = {name: value for name, value in values.items() if name != problem.field}
+    return None
+
+
+def _in_ids(desk: Desk, typed: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What was typed with names replaced by ids; and per field, what is wrong with it."""
+    values: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    for name, text in typed.items():
+        try:
+            values[name] = desk.catalogue.id(name, text)
+        except tickets.BadField as problem:
+            errors[name] = str(problem)
+    return values, errors
+
+
+async def _changes_by_others(desk: Desk, person: Account, ticket_id: str, version: int) -> list[TicketChange]:
+    """The newest change of each field since `version` that `person` has not made."""
+    own = access.actor(person).name
+    made = [line for line in await tickets.history(desk.database, ticket_id) if line.version > version]
+    return list({line.field: line for line in made if line.field and line.actor != own}.values())
 
 
 async def _desk_page(

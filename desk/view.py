@@ -12,6 +12,7 @@ from desk.catalogue import CHOSEN, SEARCHED, Choice
 from desk.state import Desk
 from ivr.events import now
 from routing.drafts import LINES
+from routing.history import MACHINE
 from routing.storage import FIELDS, Call, Ticket, TicketChange, Utterance
 from routing.tickets import ATTENTION
 
@@ -112,20 +113,18 @@ class FieldView:
     by: str
     proposals: list[Proposal]
     choices: list[Choice]
-    error: str = ""
+    error: str
+    changed: bool
+    """Somebody else changed it, and something else is typed here."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A line that tells what somebody changed."""
+    """What somebody else made of a field: `who`, the field's `label`, and the value `after`."""
 
-    time: str
     who: str
-    what: str
     label: str
-    before: str
     after: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -242,6 +241,7 @@ def ticket_form(
     changes: list[TicketChange] | None = None,
 ) -> TicketForm:
     """The form of `ticket`. `typed` is shown instead of what is stored; `changes` tell what others did meanwhile."""
+    changed = {change.field for change in changes or []}
     confirmed = f"{wording.full_time(ticket.confirmed_at, desk.timezone)} {ticket.confirmed_by}"
     return TicketForm(
         ticket=ticket,
@@ -250,7 +250,8 @@ def ticket_form(
         created=wording.full_time(ticket.created_at, desk.timezone),
         confirmed=confirmed if ticket.confirmed_at else "",
         fields={
-            name: _field(desk, ticket, name, (typed or {}).get(name), (errors or {}).get(name, "")) for name in FIELDS
+            name: _field(desk, ticket, name, (typed or {}).get(name), (errors or {}).get(name, ""), name in changed)
+            for name in FIELDS
         },
         lines=_proposals(desk, ticket, LINES, ""),
         message=message,
@@ -261,17 +262,13 @@ def ticket_form(
 def change_line(desk: Desk, change: TicketChange) -> Change:
     """One line of a ticket's history for people."""
     return Change(
-        time=wording.full_time(change.at, desk.timezone),
-        who="机器" if change.actor == "machine" else change.actor,
-        what=wording.HISTORY_ACTIONS.get(change.action, change.action),
+        who="机器" if change.actor == MACHINE else change.actor,
         label=wording.FIELD_LABELS.get(change.field, change.field),
-        before=_shown(desk, change.field, change.before),
-        after=_shown(desk, change.field, change.after),
-        why=change.why,
+        after=desk.catalogue.name(change.field, change.after),
     )
 
 
-def _field(desk: Desk, ticket: Ticket, name: str, typed: str | None, error: str) -> FieldView:
+def _field(desk: Desk, ticket: Ticket, name: str, typed: str | None, error: str, changed: bool) -> FieldView:
     stored = ticket.fields[name]
     control: Literal["line", "text", "choose", "search"] = (
         "choose" if name in CHOSEN else "search" if name in SEARCHED else "text" if name in _LONG_TEXT else "line"
@@ -293,6 +290,7 @@ def _field(desk: Desk, ticket: Ticket, name: str, typed: str | None, error: str)
         proposals=_proposals(desk, ticket, name, stored["value"]),
         choices=desk.catalogue.choices(name) if control == "choose" else [],
         error=error,
+        changed=changed and typed is not None and typed != value,
     )
 
 
@@ -307,12 +305,6 @@ def _proposals(desk: Desk, ticket: Ticket, name: str, value: str) -> list[Propos
         )
         for candidate in ticket.proposals.get(name, [])[:PROPOSALS_SHOWN]
     ]
-
-
-def _shown(desk: Desk, name: str, value: str) -> str:
-    if name == "":
-        return ATTENTION.get(value, value)
-    return desk.catalogue.name(name, value)
 
 
 def _mine(call: Call, extension: str) -> bool:

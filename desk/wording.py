@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -36,17 +35,7 @@ ROLE_NAMES = {
     "auditor": "审计员",
     "telecom_admin": "通信管理员",
 }
-HISTORY_ACTIONS = {
-    "opened": "建单",
-    "filled": "机器填写",
-    "proposed": "提出建议",
-    "edited": "人工修改",
-    "confirmed": "确认工单",
-    "attention": "提醒",
-}
-
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Co", "Cs"}
-_BETWEEN_HAN = re.compile(r"(?<=[^\x00-\x7f])[ \t]+(?=[^\x00-\x7f])")
 
 
 def visible(text: str) -> str:
@@ -54,6 +43,8 @@ def visible(text: str) -> str:
 
     Control characters become their Unicode pictures (CR: ␍), others their code in brackets (U+202E: [202E]).
     """
+    if text.isprintable():
+        return text
     return "".join(_picture(c) if unicodedata.category(c) in _INVISIBLE else c for c in text)
 
 
@@ -62,11 +53,6 @@ def _picture(character: str) -> str:
     if code < 0x20:
         return chr(0x2400 + code)
     return "␡" if code == 0x7F else f"[{code:04X}]"
-
-
-def joined(text: str) -> str:
-    """A recogniser's text without the blanks that it puts between Chinese words."""
-    return _BETWEEN_HAN.sub("", text)
 
 
 def clock(at: datetime | None, timezone: ZoneInfo) -> str:

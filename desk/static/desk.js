@@ -1,6 +1,6 @@
 // The desk's page: hears what happens (server-sent events), fetches the pieces that changed, saves what is typed,
 // and opens the agent's call by itself when it is answered.
-import { anythingUnsaved, control, dirty, listen } from "./fields.js";
+import { anythingUnsaved, control, dirty, fields, focused, listen, showEvidence, toBeSaved } from "./fields.js";
 import { dropInterims, interim, learnTime, tick } from "./now.js";
 import { place, toEnd } from "./pieces.js";
 
@@ -10,13 +10,31 @@ const everything = main.dataset.want.split(",");
 const lists = everything.filter((part) => part !== "transcript" && part !== "ticket");
 
 let open = main.dataset.open; // "call=..." or "ticket=..." or ""
-let work = Promise.resolve(); // one thing after the other, so that answers never overtake each other
+
+// One thing after the other, so that answers never overtake each other; what fails does not stop the rest.
+let work = Promise.resolve();
+
+function enqueue(task) {
+  work = work.then(task).catch((problem) => {
+    console.error("the desk's page failed", problem);
+    say("页面出错，请刷新（先抄下没有保存的内容）");
+  });
+}
 
 // ---- fetching
 
+// Ask the server; gives the status (0: not reached) and the pieces of the page in its answer, or "".
 async function ask(path, options = {}) {
-  const answer = await fetch(path, { ...options, headers: { "Desk-Fragment": "1" } });
-  const text = await answer.text();
+  let answer, text;
+  try {
+    answer = await fetch(path, { ...options, headers: { "Desk-Fragment": "1" } });
+    text = await answer.text();
+  } catch (problem) {
+    console.warn("the server was not reached", problem);
+    say("连接不到服务器，正在重试；没有保存的内容还在这里");
+    poll(true);
+    return [0, ""];
+  }
   learnTime(answer);
   const isPiece = (answer.headers.get("Content-Type") ?? "").startsWith("text/html");
   if (answer.status === 401) say("登录已过期，请在新标签页登录，这里的内容不会丢失");
@@ -26,31 +44,30 @@ async function ask(path, options = {}) {
 
 async function refresh(parts) {
   const asked = open;
-  try {
-    const [, html] = await ask(`/parts?want=${parts.join(",")}&${asked}`);
-    if (html && asked === open) show(html);
-  } catch (problem) {
-    console.warn("the desk could not be refreshed", problem);
-    say("连接不到服务器，正在重试");
-    poll(true);
-  }
+  const [, html] = await ask(`/parts?want=${parts.join(",")}&${asked}`);
+  if (html && asked === open) show(html);
 }
 
-let waiting = new Set(), timer = 0;
+let waiting = new Set(), timer = 0, due = Infinity;
 
+// Fetch `parts` within so many milliseconds, together with what else is asked for until then.
 function refreshSoon(parts, within) {
   parts.forEach((part) => waiting.add(part));
-  timer ||= setTimeout(() => {
+  if (performance.now() + within >= due) return;
+  due = performance.now() + within;
+  clearTimeout(timer);
+  timer = setTimeout(() => {
     const wanted = [...waiting];
     waiting = new Set();
-    timer = 0;
-    work = work.then(() => refresh(wanted));
+    due = Infinity;
+    enqueue(() => refresh(wanted));
   }, within);
 }
 
 function show(html) {
   place(html);
   dropInterims();
+  showEvidence();
   tick();
   openOwnCall();
 }
@@ -58,11 +75,12 @@ function show(html) {
 // ---- which call is open
 
 function openOwnCall() {
-  const own = document.getElementById("part-calls")?.dataset.ownCall;
+  const own = document.querySelector("[data-own-call]")?.dataset.ownCall;
   // Once per call: the agent may look at something else while talking.
   if (!own || own === sessionStorage.getItem("ownCall")) return;
   sessionStorage.setItem("ownCall", own);
-  if (open !== `call=${own}`) go(`call=${own}`);
+  if (!isDesk) location.assign(`/?call=${own}`);
+  else if (open !== `call=${own}`) go(`call=${own}`);
 }
 
 function go(query) {
@@ -73,10 +91,11 @@ function go(query) {
 }
 
 function follow(query) {
-  work = work.then(() => {
+  enqueue(async () => {
     open = query;
-    return refresh(everything);
-  }).then(connect);
+    await refresh(everything);
+    connect();
+  });
 }
 
 // ---- saving and confirming
@@ -84,8 +103,8 @@ function follow(query) {
 function save(isConfirmed = false) {
   const form = document.getElementById("ticket-form");
   if (!form) return;
-  work = work.then(async () => {
-    const touched = [...form.querySelectorAll(".field")].filter(dirty);
+  enqueue(async () => {
+    const touched = [...form.querySelectorAll(".field")].filter(isConfirmed ? dirty : toBeSaved);
     if ("closed" in form.dataset || (!touched.length && !isConfirmed)) return;
     const values = touched.map((field) => [field.dataset.field, control(field).value]);
     const hidden = ["form_token", "version"].map((name) => [name, form.elements[name].value]);
@@ -97,9 +116,6 @@ function save(isConfirmed = false) {
     if (status === 200 && !isConfirmed) document.getElementById("saved").textContent = "已保存";
     if (status !== 200) document.querySelector(".field-error")?.closest(".field").scrollIntoView({ block: "nearest" });
     refreshSoon(lists, 100);
-  }).catch((problem) => {
-    console.warn("a change was not saved", problem);
-    say("没有保存成功，内容还在这里，请稍后再试");
   });
 }
 
@@ -118,6 +134,7 @@ function connect() {
   feed.addEventListener("redis", (event) => {
     poll(!JSON.parse(event.data).ok);
     refreshSoon(everything, 50); // something may have happened while nothing was told
+    if (fields().some((field) => toBeSaved(field) && !focused(field))) save(); // could not be saved before
   });
   feed.onerror = () => {
     poll(true);
@@ -128,8 +145,11 @@ function connect() {
 function changed(told) {
   const isHere = open === `call=${told.call_id}` || open === `ticket=${told.ticket_id}`;
   if (isHere) refreshSoon(["transcript", "ticket"], 60);
-  // A hundred desks should not ask for their lists in the same instant.
-  if (told.kind !== "utterance") refreshSoon(lists, isHere ? 60 : 200 + Math.random() * 300);
+  if (told.kind === "utterance") return;
+  // A hundred desks should not ask for their lists in the same instant, nor for each call of the others at once;
+  // but a telephone that rings or is answered may be this agent's.
+  const isUrgent = told.kind === "agent_ringing" || told.kind === "agent_answered";
+  refreshSoon(lists, isHere ? 60 : (isUrgent ? 80 : 800) * (1 + Math.random()));
 }
 
 function poll(lost) {

@@ -5,32 +5,37 @@ export const fields = () => [...document.querySelectorAll(".field")];
 // `base` is the server's value that the typing began from; without one, nobody has typed.
 const base = (field) => field.dataset.base ?? field.dataset.value;
 export const dirty = (field) => control(field).value !== base(field);
-const focused = (field) => document.activeElement === control(field);
+export const focused = (field) => document.activeElement === control(field);
 
 export function mark(field) {
   field.classList.toggle("is-dirty", dirty(field));
 }
 
-function note(field, before, text, takeable) {
+// Say beside the field what its value is elsewhere. `choices`: "take" it; "keep" what is typed here.
+function note(field, before, text, ...choices) {
   const line = document.createElement("p"), quote = document.createElement("q");
   line.className = "elsewhere";
   quote.textContent = text || "（空）";
   line.append(before, quote);
-  if (takeable) {
-    const take = document.createElement("button");
-    Object.assign(take, { type: "button", className: "quiet", textContent: "采用" });
-    take.dataset.take = "";
-    line.append(" ", take);
+  for (const choice of choices) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "quiet", textContent: choice === "take" ? "采用" : "保留我的" });
+    button.dataset[choice] = "";
+    line.append(" ", button);
   }
   field.querySelector(".notes").replaceChildren(line);
 }
+
+// A colleague has written the same field: leaving it must not overwrite theirs, somebody has to decide.
+const undecided = (field) => field.querySelector("[data-keep]");
+export const toBeSaved = (field) => dirty(field) && !undecided(field);
 
 // Put the server's `fresh` version of a field in place of `old`, keeping the control that is held.
 export function patchField(old, fresh) {
   const typed = control(old).value, wasDirty = dirty(old);
   if (control(fresh).readOnly || control(fresh).disabled) { // the ticket was confirmed, here or elsewhere
     old.replaceWith(fresh);
-    if (wasDirty && typed !== fresh.dataset.value) note(fresh, "您输入的内容没有保存：", typed, false);
+    if (wasDirty && typed !== fresh.dataset.value) note(fresh, "您输入的内容没有保存：", typed);
     return;
   }
   if (!focused(old) && (!wasDirty || typed === fresh.dataset.value)) {
@@ -43,11 +48,12 @@ export function patchField(old, fresh) {
   for (const name of ["value", "by", "utterances"]) old.dataset[name] = fresh.dataset[name];
   for (const piece of [".field-head", ".notes", ".proposals", ".why", "[data-was]"]) {
     const there = old.querySelector(piece), next = fresh.querySelector(piece);
-    if (next && !sticks(there, next)) there.replaceWith(next);
+    if (next && !sticks(there, next) && !there.isEqualNode(next)) there.replaceWith(next);
   }
   for (const source of ["is-machine", "is-human"]) old.classList.toggle(source, fresh.classList.contains(source));
   if (fresh.dataset.value !== old.dataset.base && fresh.dataset.value !== typed) {
-    note(old, fresh.dataset.by ? `${fresh.dataset.by} 改为：` : "机器听到：", fresh.dataset.value, true);
+    if (!fresh.dataset.by) note(old, "机器听到：", fresh.dataset.value, "take");
+    else note(old, `${fresh.dataset.by} 改为：`, fresh.dataset.value, "take", ...(dirty(old) ? ["keep"] : []));
   }
   mark(old);
 }
@@ -75,12 +81,20 @@ export function unstash() {
     const field = document.getElementById(`field-${name}`);
     control(field).value = typed;
     field.dataset.base = was;
-    if (field.dataset.value !== was) note(field, "现在的内容：", field.dataset.value, true);
+    if (field.dataset.value !== was) note(field, "现在的内容：", field.dataset.value, "take", "keep");
     mark(field);
   }
 }
 
 export const anythingUnsaved = () => fields().some(dirty) || unsaved.size > 0;
+
+// Mark the lines of the transcript that led to the value of the field with the focus.
+export function showEvidence() {
+  const ids = document.activeElement.closest(".field")?.dataset.utterances.split(" ") ?? [];
+  for (const line of document.querySelectorAll("#said > li")) {
+    line.classList.toggle("line-evidence", ids.includes(line.id.slice("said-".length)));
+  }
+}
 
 // ---- what people do in fields; `save` is called when a new value is to be kept
 
@@ -91,15 +105,12 @@ export function listen(save) {
   });
   document.addEventListener("change", (event) => {
     const field = event.target.closest(".field");
-    if (field && dirty(field)) save();
+    if (field && toBeSaved(field)) save();
   });
   document.addEventListener("focusin", (event) => {
     const field = event.target.closest(".field");
     if (field && event.target === control(field)) field.dataset.base ??= field.dataset.value;
-    for (const line of document.querySelectorAll(".line-evidence")) line.classList.remove("line-evidence");
-    for (const id of field?.dataset.utterances.split(" ") ?? []) {
-      document.getElementById(`said-${id}`)?.classList.add("line-evidence");
-    }
+    showEvidence();
   });
   document.addEventListener("focusout", (event) => {
     const field = event.target.closest(".field");
@@ -110,14 +121,15 @@ export function listen(save) {
     field.querySelector(".notes").replaceChildren();
   });
   document.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-pick], [data-take]");
+    const button = event.target.closest("[data-pick], [data-take], [data-keep]");
     if (!button) return;
     const field = button.closest(".field");
-    if ("take" in button.dataset) field.dataset.base = field.dataset.value;
-    control(field).value = button.dataset.pick ?? field.dataset.value;
+    field.dataset.base = field.dataset.value; // what is there now was seen, and decided upon
+    if ("pick" in button.dataset) control(field).value = button.dataset.pick;
+    if ("take" in button.dataset) control(field).value = field.dataset.value;
     button.closest(".elsewhere")?.remove();
     mark(field);
-    if (dirty(field)) save();
+    if (toBeSaved(field)) save();
     control(field).focus();
   });
   document.addEventListener("keydown", (event) => {
@@ -127,8 +139,7 @@ export function listen(save) {
       if (document.getElementById("confirm")) document.getElementById("ticket-form").requestSubmit();
     } else if (event.target.matches("input[data-control]")) {
       event.preventDefault(); // by itself, Enter in a line of a form would confirm the ticket
-      const field = event.target.closest(".field");
-      if (dirty(field)) save();
+      if (toBeSaved(event.target.closest(".field"))) save();
     }
   });
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -28,18 +27,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@pytest.fixture
-async def desk(tmp_path: Path, template: Path, redis_of_session: RedisServer, free_port: int) -> AsyncIterator[Running]:
+async def desk(tmp_path: Path, template: Path, redis_of_session: RedisServer) -> AsyncIterator[Running]:
     with redis.Redis.from_url(redis_of_session.url) as client:
         client.flushall()
-    async with running_desk(tmp_path, template, redis_of_session.url, free_port) as running:
+    async with running_desk(tmp_path, template, redis_of_session.url) as running:
         yield running
 
 

@@ -28,9 +28,9 @@ from ivr.events import (
 
 
 class SpokenCall:
-    """One call from 13876509214 to 12345, answered by an agent."""
+    """One call from 13800000001 to 12345, answered by an agent."""
 
-    def __init__(self, redis: Redis, *, agent: str = "8001", caller: str = "13876509214") -> None:
+    def __init__(self, redis: Redis, *, agent: str = "8001", caller: str = "13800000001") -> None:
         self.call_id = str(uuid.uuid4())
         self._redis = redis
         self._agent = agent

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 from sqlalchemy import update
 
@@ -18,6 +19,7 @@ from desk import accounts
 from ivr.events import INTERIM_CHANNEL, STREAM, AgentRinging, CallQueued, UtteranceInterim, dump, now
 from routing import tickets
 from routing.tickets import Actor
+from settings import ROOT
 from tests.desk.running_desk import Running, a_call, a_ticket, an_utterance, form_token, running_desk
 from tests.services import RedisServer
 
@@ -37,12 +39,9 @@ class Document:
         Draft202012Validator(schema, format_checker=FormatChecker()).validate(body)
 
 
-@pytest.fixture
-async def document(desk: Running) -> Document:
-    async with desk.browser() as browser:
-        answer = await browser.get("/api/openapi.json")
-        assert answer.status == 200
-        return Document(await answer.json())
+@pytest.fixture(scope="session")
+def document() -> Document:
+    return Document(yaml.safe_load((ROOT / "desk" / "openapi.yaml").read_text(encoding="utf-8")))
 
 
 async def some_calls(desk: Running) -> tuple[Any, Any]:
@@ -50,7 +49,7 @@ async def some_calls(desk: Running) -> tuple[Any, Any]:
     talking = a_call()
     ticket = a_ticket(talking, values={"place": "水南村", "intent": "help"})
     candidate = {"id": "help", "name": "求助", "score": 0.7, "words": ["帮"], "reason": "来电说到“帮”"}
-    ticket.proposals = ticket.proposals or {} | {
+    ticket.proposals = {
         name: [candidate] for name in ("intent", "urgency", "matter", "functional_unit", "territorial_unit")
     }
     lost = a_call(
@@ -62,7 +61,9 @@ async def some_calls(desk: Running) -> tuple[Any, Any]:
 
 
 async def test_the_document_is_openapi_and_names_every_route(desk: Running, document: Document) -> None:
-    assert document.body["openapi"] == "3.1.0"
+    async with desk.browser() as browser:
+        served = await (await browser.get("/api/openapi.json")).json()
+    assert served == document.body and served["openapi"] == "3.1.0"
     routes = {
         resource.canonical
         for resource in desk.app.router.resources()
@@ -358,9 +359,9 @@ async def test_a_revoked_token_loses_its_stream(desk: Running, monkeypatch: pyte
 
 
 async def test_without_redis_events_are_refused_at_once_and_the_rest_goes_on(
-    tmp_path: Path, template: Path, own_redis: RedisServer, free_port: int, document: Document
+    tmp_path: Path, template: Path, own_redis: RedisServer, document: Document
 ) -> None:
-    async with running_desk(tmp_path / "own", template, own_redis.url, free_port) as desk:
+    async with running_desk(tmp_path / "own", template, own_redis.url) as desk:
         await desk.live_connected()
         own_redis.kill()
         async with asyncio.timeout(5):

@@ -156,6 +156,24 @@ async def test_ids_are_typed_by_name(desk: Running) -> None:
     assert "目录里没有“没有这个单位”" in page and 'value="没有这个单位"' in page, "what was typed is still there"
 
 
+async def test_one_bad_value_does_not_keep_the_others_from_being_saved(desk: Running) -> None:
+    call = a_call()
+    ticket = a_ticket(call)
+    await desk.add(call, ticket)
+    bad = {"territorial_unit": "没有这个单位", "person": "a\x00b"}
+    async with desk.signed_in() as browser:
+        answer = await post(browser, f"/tickets/{ticket.id}/edit", 1, place="水南村", **bad)
+        assert answer.status == 400
+        assert (await answer.text()).count('class="field-error"') == 2
+        kept = await tickets.ticket(desk.database, ticket.id)
+        assert kept and kept.fields["place"]["value"] == "水南村" and kept.fields["person"]["value"] == ""
+        # A confirmation is all or nothing.
+        answer = await post(browser, f"/tickets/{ticket.id}/confirm", 2, place="崖城", **bad)
+        assert answer.status == 400
+    kept = await tickets.ticket(desk.database, ticket.id)
+    assert kept and kept.state == "draft" and kept.fields["place"]["value"] == "水南村"
+
+
 async def test_confirming_closes_the_draft_once(desk: Running) -> None:
     call = a_call()
     ticket = a_ticket(call, values={"event": "停水"})

@@ -26,11 +26,9 @@ async def test_the_right_password_opens_the_desk(desk: Running) -> None:
         assert answer.status == 303
 
 
-async def test_behind_https_cookies_are_secure(
-    tmp_path: Path, template: Path, redis_of_session: RedisServer, free_port: int
-) -> None:
+async def test_behind_https_cookies_are_secure(tmp_path: Path, template: Path, redis_of_session: RedisServer) -> None:
     options = {"web.secure_cookies": "true", "web.session_hours": "3"}
-    opened = running_desk(tmp_path, template, redis_of_session.url, free_port, **options)
+    opened = running_desk(tmp_path, template, redis_of_session.url, **options)
     async with opened as desk, desk.browser() as browser:
         page = await browser.get("/sign-in")
         assert "Secure" in page.headers["Set-Cookie"]
