@@ -165,8 +165,10 @@ def _task(parts: AsyncExitStack, name: str, work: Any) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
     async def cancel() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        # More than once: in Python 3.11 wait_for, which redis-py uses too, can swallow a cancellation.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.5)
 
     task.add_done_callback(ended)
     parts.push_async_callback(cancel)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime, timedelta
 
 import pytest
@@ -22,8 +21,8 @@ from ivr.events import (
 )
 from ivr.wire.ami import Message
 
-CALL = str(uuid.uuid4())
-OTHER = str(uuid.uuid4())
+CALL = "6f1d893a-5c5e-4b2f-8a3e-a2461bef847f"
+OTHER = "0c2f7d4e-9b1a-4e6d-b6a5-3dca1f0c77aa"
 
 
 def message(event: str, *headers: tuple[str, str], call: str = CALL, **more: str) -> Message:
