@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
 import statistics
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -56,8 +58,8 @@ def _programs(instance: Instance) -> dict[str, psutil.Process]:
     return {name: psutil.Process(pid) for name, pid in found.items()}
 
 
-async def run(folder: Path, kind: str, calls: int, seconds: int, *, taps: bool) -> Outcome:
-    """One run: `calls` callers for `seconds`."""
+async def run(folder: Path, kind: str, calls: int, seconds: int, *, taps: bool, stalled: bool = False) -> Outcome:
+    """One run: `calls` callers for `seconds`; `stalled`: the listening process is stopped for all the time measured."""
     outcome = Outcome(kind, calls)
     instance = Instance(
         folder / "h", {"listening.enabled": str(taps).lower(), "call.record": "false"}, rtp_ports=4 * calls
@@ -74,7 +76,9 @@ async def run(folder: Path, kind: str, calls: int, seconds: int, *, taps: bool) 
         before = {name: sum(p.cpu_times()[:2]) for name, p in programs.items()}
         began = asyncio.get_running_loop().time()
         measured = max(10.0, seconds - calls / 10 - 40)
-        if taps:
+        if stalled:
+            os.kill(instance.pid("listening"), signal.SIGSTOP)
+        elif taps:
             outcome.delays = await _probes(instance, folder, measured)
         await asyncio.sleep(max(0.0, measured - (asyncio.get_running_loop().time() - began)))
         took = asyncio.get_running_loop().time() - began
@@ -83,6 +87,8 @@ async def run(folder: Path, kind: str, calls: int, seconds: int, *, taps: bool) 
         outcome.taps = (await console(instance, "core show channels concise")).count("AudioSocket/")
         _, outcome.failed = await callers.wait(seconds + 60)
     finally:
+        if stalled:
+            os.kill(instance.pid("listening"), signal.SIGCONT)
         await instance.stop()
     return outcome
 
@@ -159,10 +165,11 @@ def _answered_at(log: Path) -> datetime:
 
 
 async def main(folder: Path, *, calls: int = 100, seconds: int = 180) -> str:
-    """Without taps, then with; returns its part of docs/benchmarks.md."""
+    """Without taps, with, and with a listener that has stopped; returns its part of docs/benchmarks.md."""
     outcomes = [
         await run(folder / "no", "no taps", calls, seconds, taps=False),
         await run(folder / "yes", "tapped", calls, seconds, taps=True),
+        await run(folder / "stalled", "tapped, listener stopped", calls, seconds // 2, taps=True, stalled=True),
     ]
     lines = [
         "| | calls | failed | taps | Asterisk CPU | server CPU | listening CPU | Redis CPU | Asterisk MB | server MB | "
