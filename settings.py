@@ -50,7 +50,7 @@ class Ports(_Section):
         shift = data["shift"]
         names = [name for name in cls.model_fields if name != "shift"]
         moved = {name: data.get(name, cls.model_fields[name].default) for name in names}
-        return {"shift": shift} | {n: v + shift if isinstance(v, int) else v for n, v in moved.items()}
+        return data | {n: v + shift if isinstance(v, int) else v for n, v in moved.items()}
 
     @model_validator(mode="after")
     def _distinct(self) -> Ports:

@@ -29,7 +29,11 @@ async def check(settings: Settings, dialplans: Path) -> int:
     print(f"config/        {settings.config_dir}: well-formed")
     path = settings.jurisdiction_dir / f"{settings.hotline.jurisdiction}.yaml"
     jurisdiction = load_jurisdiction(path)
-    print(f"jurisdiction   {path.name}: {len(jurisdiction.units)} units, {len(jurisdiction.matters)} matters")
+    members = len(jurisdiction.units) - len(jurisdiction.outside_units)
+    print(
+        f"jurisdiction   {path.name}: {members} member units, {len(jurisdiction.outside_units)} outside, "
+        f"{len(jurisdiction.matters)} matters"
+    )
     steps = await dialplan(settings, dialplans)
     print(f"dialplan       parsed by Asterisk; {steps} steps, every application known")
     return 0

@@ -163,7 +163,7 @@ def test_what_is_shipped_is_right(folder: Path) -> None:
     assert server(folder, "prompts", "render").returncode == 0
     result = server(folder, "check")
     assert result.returncode == 0, result.stderr
-    assert "103 units" in result.stdout
+    assert "103 member units" in result.stdout
 
 
 @pytest.mark.parametrize(

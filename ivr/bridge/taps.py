@@ -89,6 +89,10 @@ class Taps:
                 problem = await self._run_one(tap, leg)
                 if asyncio.get_running_loop().time() - began > 10:
                     pause, told = 0.5, False
+                # A tap ends with its leg, and its end may be told first: what is left after the pause has failed.
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 15.0)
+                log.warning("a tap ended while its leg lives", call_id=call_id, leg=leg.channel, problem=problem)
                 if not told:
                     told = True
                     self._publish(
@@ -101,9 +105,6 @@ class Taps:
                             detail=problem,
                         )
                     )
-                log.warning("a tap ended while its leg lives", call_id=call_id, leg=leg.channel, problem=problem)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 15.0)
 
     async def _run_one(self, tap: Tap, leg: Leg) -> str:
         """Ask for a tap and wait for its end; returns why it ended."""

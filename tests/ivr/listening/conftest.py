@@ -153,7 +153,7 @@ class House:
         found: list[Event] = [load(fields[b"event"]) for _, fields in await self.redis.xrange(STREAM)]
         return found
 
-    async def wait_for(self, what: Callable[[list[Any]], E], seconds: float = 5.0) -> E:
+    async def wait_for(self, what: Callable[[list[Any]], E], seconds: float = 30.0) -> E:
         """Poll the events until `what` of them is true; returns that."""
         deadline = time.monotonic() + seconds
         while True:
