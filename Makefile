@@ -6,7 +6,7 @@
 export LANG := C.UTF-8
 export LC_ALL := C.UTF-8
 PYTHON := .venv/bin/python
-SHELL_FILES = setup/run .ci/run $(shell find setup docker dialplans tests -name '*.sh')
+SHELL_FILES = setup/run .ci/run docker/keep-running $(shell find setup docker dialplans tests -name '*.sh')
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.* ## (.*)/  make \1\t\2/p' Makefile | expand -t 16
@@ -43,7 +43,8 @@ format: ## let ruff arrange the code
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
 
-bench: setup ## benchmarks against peers
+bench: ## benchmarks against peers
+	@setup/run --test
 	@exec $(PYTHON) -m bench $(ARGS)
 
 clean: ## remove what tests and tools leave; never data, .venv or Asterisk

@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     commands.add(parser.add_subparsers(dest="command", metavar="COMMAND", required=True))
     arguments = parser.parse_args(argv)
+    os.umask(0o077)  # recordings, transcripts, passwords: what we and our children write is for nobody else
     try:
         return int(arguments.handler(arguments, _settings(arguments)))
     except HotlineError as problem:

@@ -66,6 +66,13 @@ class Ports(_Section):
         return self
 
 
+def _plain(value: str | None) -> str | None:
+    """Text that may stand in a line of an Asterisk file."""
+    if value is not None and re.search(r"[\x00-\x20;\x7f]", value):
+        raise ValueError("must not hold spaces, semicolons or control characters")
+    return value
+
+
 class AsteriskSection(_Section):
     """`own`: the server writes the configuration and starts Asterisk. `external`: it only connects."""
 
@@ -76,6 +83,10 @@ class AsteriskSection(_Section):
     ami_user: str = "hotline"
     ami_secret: str | None = Field(default=None, description="external mode; own mode draws one and keeps it")
     server_host: str = Field(default="127.0.0.1", description="where Asterisk reaches FastAGI and audio of this server")
+
+    _check_plain = field_validator(
+        "host", "bind", "external_address", "ami_user", "ami_secret", "server_host", mode="after"
+    )(_plain)
 
 
 class RedisSection(_Section):
@@ -113,7 +124,7 @@ class ListeningSection(_Section):
 class CallSection(_Section):
     """What a caller goes through."""
 
-    language: str = "zh"
+    language: str = Field(default="zh", pattern="^[a-z]{2}(_[A-Z]{2})?$", description="a folder of the prompts")
     flow_seconds: int = Field(
         default=4, ge=1, le=30, description="a FastAGI flow that takes longer is left, the dialplan goes on"
     )
@@ -165,7 +176,7 @@ class Trunk(_Section):
 
     name: str
     match: list[str] = Field(min_length=1, description="addresses or networks, such as 203.0.113.7 or 203.0.113.0/24")
-    codecs: list[Literal["alaw", "ulaw", "g722", "opus"]] = ["alaw", "ulaw"]
+    codecs: list[Literal["alaw", "ulaw", "g722"]] = ["alaw", "ulaw"]
     register_server: str | None = Field(
         default=None, description="sip:host[:port] when the carrier wants us to register"
     )
@@ -184,12 +195,19 @@ class Trunk(_Section):
                 raise ValueError(f"'{entry}' is neither an address nor a network such as 203.0.113.0/24") from None
         return value
 
-    @field_validator("username", "password", "register_server")
-    @classmethod
-    def _plain(cls, value: str | None) -> str | None:
-        if value is not None and re.search(r"[\x00-\x20;\x7f]", value):
-            raise ValueError("must not hold spaces, semicolons or control characters")
-        return value
+    _check_plain = field_validator("username", "password", "register_server")(_plain)
+
+    @model_validator(mode="after")
+    def _registers_with_a_name(self) -> Trunk:
+        if self.register_server and not (self.username and self.password):
+            raise ValueError(f"trunk {self.name} has a register_server; it needs a username and a password too")
+        return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether calls from this machine itself are this trunk's."""
+        loopback = ipaddress.ip_address("127.0.0.1")
+        return any(loopback in ipaddress.ip_network(entry, strict=False) for entry in self.match)
 
 
 class Lines(_Section):

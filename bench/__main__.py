@@ -20,14 +20,17 @@ PARTS = ("wire", "calls", "many", "screen")
 def main() -> None:
     """Run the parts that are named, all by default."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--calls", type=int, default=100, help="concurrent calls (default 100)")
     parser.add_argument("--seconds", type=int, default=180, help="how long each lasts (default 180)")
     arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    parts = arguments.parts or PARTS
     print(
         f"{date.today()}, {psutil.cpu_count()} cores, Python {platform.python_version()}, Linux {platform.release()}\n"
     )
-    if "wire" in arguments.parts:
+    if "wire" in parts:
         print("## Protocols beside their peers\n", flush=True)
         wire_peers.main([])
     for part, title, work in (
@@ -35,7 +38,7 @@ def main() -> None:
         ("many", "Many calls at once", lambda f: many_calls.main(f, calls=arguments.calls, seconds=arguments.seconds)),
         ("screen", "From the agent's answer to the ticket on the screen", lambda folder: screen.main(folder)),
     ):
-        if part in arguments.parts:
+        if part in parts:
             folder = Path(tempfile.mkdtemp(prefix="hotline-b-"))
             try:
                 print(f"\n## {title}\n\n{asyncio.run(work(folder))}", flush=True)

@@ -51,7 +51,7 @@ async def dialplan(settings: Settings, dialplans: Path) -> int:
             (Path(folder) / name).symlink_to(settings.data_dir / name)
             (settings.data_dir / name).mkdir(parents=True, exist_ok=True)
         secrets = Secrets(Path(folder), "check", *(dict.fromkeys(_extensions(settings), "check") for _ in range(2)))
-        conf = asterisk_files.write(scratch, secrets, Path(folder) / "a", dialplans)
+        conf = asterisk_files.write(scratch, secrets, Path(folder) / "a", dialplans, with_console=True)
         output = Path(folder) / "output"
         with output.open("wb") as out:
             process = await asyncio.create_subprocess_exec(

@@ -23,7 +23,7 @@ from ivr import asterisk_files
 from ivr.ami import AmiClient
 from ivr.secrets import Secrets
 from ivr.wire.ami import Message
-from settings import ROOT, ConfigurationError, HotlineError, Settings
+from settings import ROOT, HotlineError, Settings
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +60,8 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.trouble = ""
+        self.adopted = False
+        """Whether it ran before us: an earlier server of this data folder started it."""
 
     @property
     def running(self) -> bool:
@@ -67,21 +69,48 @@ class Child:
         return self._pid() is not None
 
     async def start(self) -> None:
-        """Adopt or start it and wait until it answers. Raises ChildFailed."""
+        """Adopt or start it and wait until it answers.
+
+        Raises ChildFailed; also when one runs that does not answer us: it may carry calls, so it is not ended unasked.
+        With `with_us` a failure to start is only logged, and tried again: nothing that calls need depends on it.
+        """
         pid = self._pid()
-        if pid and not self._with_us and await self._answers(pid):
-            log.info("adopted a running program", program=self.name, pid=pid)
+        if self._with_us:
+            await self._end()  # one that an earlier server left behind, on its way out
+            try:
+                await self._launch()
+            except ChildFailed as problem:
+                self.trouble = str(problem)
+                log.error("not started; trying on", program=self.name, problem=self.trouble)
+                await self._end()
+        elif pid:
+            await self._adopt(pid)
         else:
-            await self._end()  # one that runs but does not answer, or one that an earlier server left behind
             await self._launch()
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.name}")
 
-    async def stop(self) -> None:
-        """End it, gently first, and wait until it is gone."""
+    async def _adopt(self, pid: int) -> None:
+        for _ in range(8):  # it may be busy, just after a server was killed under load
+            if await self._answers(pid):
+                log.info("adopted a running program", program=self.name, pid=pid)
+                self.adopted = True
+                return
+            await asyncio.sleep(1)
+        raise ChildFailed(
+            f"{self.name} runs already (process {pid}) and does not answer as this configuration says; "
+            f"undo the change, or end it and its calls with: kill {pid}"
+        )
+
+    async def leave(self) -> None:
+        """Stop looking after it; it runs on."""
         if self._keeper:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
+
+    async def stop(self) -> None:
+        """End it, gently first, and wait until it is gone."""
+        await self.leave()
         await self._end()
 
     async def _end(self) -> None:
@@ -145,8 +174,8 @@ class Child:
             try:
                 await self._launch()
                 pause = 0.5
-            except (ChildFailed, ConfigurationError) as problem:
-                self.trouble = str(problem)
+            except Exception as problem:  # whatever it is (a full disk): without this loop it is never started again
+                self.trouble = str(problem) or type(problem).__name__
                 log.error("could not start it again", program=self.name, problem=str(problem))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 10.0)
@@ -155,12 +184,7 @@ class Child:
         """The running program's process id, None when it is not running."""
         if self._process is not None:
             return self._process.pid if self._process.returncode is None else None
-        try:
-            pid, started = self._pid_file.read_text(encoding="ascii").split()
-            # The start time tells our program from another one that was given the same number later.
-            return int(pid) if _start_time(int(pid)) == started else None
-        except (OSError, ValueError):
-            return None
+        return running_pid(self._pid_file)
 
     def _last_words(self) -> str:
         try:
@@ -168,6 +192,16 @@ class Child:
         except OSError as problem:
             return f"(no log: {problem})"
         return f"{' / '.join(text.split(chr(10))[-3:])[-400:]} (log: {self._output})"
+
+
+def running_pid(pid_file: Path) -> int | None:
+    """The process that a pid file of ours names, None when it is gone."""
+    try:
+        pid, started = pid_file.read_text(encoding="ascii").split()
+        # The start time tells our program from another one that was given the same number later.
+        return int(pid) if _start_time(int(pid)) == started else None
+    except (OSError, ValueError):
+        return None
 
 
 def _start_time(pid: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import tempfile
 from collections.abc import Callable
 from datetime import datetime
@@ -62,14 +63,20 @@ async def demo(settings: Settings) -> int:
             times.append((datetime.now().astimezone(), what))
             print(f"  {what}", flush=True)
 
+        me = asyncio.current_task()
+        if me:  # so that also a SIGTERM takes everything down that was started
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
         print("Starting a hotline on free ports ...", flush=True)
         try:
             await instance.start()
             note("the hotline is open")
             ticket, seen = await _one_call(instance, Path(folder), note)
         finally:
-            await instance.stop()
-            instance.end_what_is_left()
+            try:
+                await instance.stop()
+            finally:
+                await instance.kill()
+                instance.end_what_is_left()
         print("\nThe ticket:\n")
         print(json.dumps(ticket, ensure_ascii=False, indent=2))
         print("\nWhat happened when:\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from redis.asyncio import Redis
@@ -17,8 +17,6 @@ log = structlog.get_logger(__name__)
 
 _KEY = "hotline:health:{part}"
 _SECONDS = 8
-PARTS = ("asterisk", "intake", "speech")
-"""The parts that report; `redis` and `database` are tried by whoever asks."""
 
 
 async def report(redis: Redis, troubles: dict[str, Callable[[], str]]) -> None:
@@ -43,9 +41,13 @@ async def reported_by(redis: Redis, part: str, pid: int) -> bool:
 
 
 class Health:
-    """Asks all parts; the answer is 'ok' or what is wrong, in a sentence."""
+    """Asks all parts; the answer is 'ok' or what is wrong, in a sentence.
 
-    def __init__(self, redis: Redis, database: Database) -> None:
+    `parts` are those that report; Redis and the database are tried here.
+    """
+
+    def __init__(self, redis: Redis, database: Database, parts: Sequence[str]) -> None:
+        self._parts = parts
         self._redis = redis
         self._database = database
 
@@ -54,7 +56,7 @@ class Health:
         answers = {"redis": await self._redis_trouble(), "database": await self._database_trouble()}
         if answers["redis"] != "ok":
             return answers
-        for part in PARTS:
+        for part in self._parts:
             try:
                 value = await asyncio.wait_for(self._redis.get(_KEY.format(part=part)), 1)
             except (RedisError, OSError, TimeoutError) as problem:

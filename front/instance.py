@@ -15,8 +15,14 @@ from typing import Any
 import aiohttp
 import yaml
 
+from front.children import running_pid
 from front.ports import free_tcp_port, free_udp_ports
 from settings import ROOT, HotlineError
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what would make it mean another instance: its database, its Redis, its ports."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("HOTLINE_", "PROMETHEUS_"))}
 
 
 class InstanceFailed(HotlineError):
@@ -66,6 +72,7 @@ class Instance:
             start = log.tell()
             self.process = await asyncio.create_subprocess_exec(
                 *(sys.executable, str(ROOT / "server.py"), *self.arguments(), "run", *arguments),
+                env=_environment(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -86,11 +93,11 @@ class Instance:
             return 0
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGINT)
-        return await asyncio.wait_for(self.process.wait(), 40)
+        return await asyncio.wait_for(self.process.wait(), 60)
 
     async def kill(self) -> None:
         """SIGKILL the server alone; its Asterisk and Redis live on."""
-        if self.process:
+        if self.process and self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
 
@@ -101,8 +108,9 @@ class Instance:
     def end_what_is_left(self) -> None:
         """Kill the children that a killed server left; for the end of a test that killed it."""
         for file in (self.data / "run").glob("*.pid"):
-            with contextlib.suppress(ProcessLookupError, ValueError):
-                os.kill(int(file.read_text(encoding="ascii").split()[0]), signal.SIGKILL)
+            if pid := running_pid(file):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def last_words(self, lines: int = 30) -> str:
         """The end of the server's output."""
@@ -124,6 +132,7 @@ class Instance:
         if role not in self._tokens:
             made = await asyncio.create_subprocess_exec(
                 *(sys.executable, str(ROOT / "server.py"), *self.arguments(), "token", "create", "--role", role),
+                env=_environment(),
                 stdout=asyncio.subprocess.PIPE,
             )
             output, _ = await made.communicate()

@@ -46,9 +46,9 @@ async def run(settings: Settings, roles: set[str], arguments: list[str], *, as_c
     """Run these roles until SIGINT or SIGTERM (as a child: until the parent is gone).
 
     `arguments` are the command line's --config, --data and --set, handed on to child processes. Raises
-    ConfigurationError or ChildFailed when it cannot start; what had been started by then is stopped again.
+    ConfigurationError or ChildFailed when it cannot start; what had been started by then is stopped again, what had
+    been adopted (it may carry calls) is left as it was.
     """
-    os.umask(0o077)  # recordings, transcripts and passwords: what we and our children write is for nobody else
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -58,21 +58,27 @@ async def run(settings: Settings, roles: set[str], arguments: list[str], *, as_c
             waits = {asyncio.create_task(stop.wait()), asyncio.create_task(_parent_gone())}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         return
+    may_end = asyncio.Event()
+    """Set once calls in progress may be ended by stopping: the start succeeded, or somebody asked us to stop."""
     async with AsyncExitStack() as parts:
-        starting = asyncio.create_task(_start(settings, roles, arguments, parts))
+        starting = asyncio.create_task(_start(settings, roles, arguments, parts, may_end))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
+            may_end.set()
             starting.cancel()
         stopping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             print((await starting), flush=True)
+            may_end.set()
             await stop.wait()
         print("\nStopping ...", flush=True)
     print("Stopped.", flush=True)
 
 
-async def _start(settings: Settings, roles: set[str], arguments: list[str], parts: AsyncExitStack) -> str:
+async def _start(
+    settings: Settings, roles: set[str], arguments: list[str], parts: AsyncExitStack, may_end: asyncio.Event
+) -> str:
     hotline = settings.hotline
     parts.enter_context(_only_one(settings.data_dir))
     jurisdiction = load_jurisdiction(settings.jurisdiction_dir / f"{hotline.jurisdiction}.yaml")
@@ -85,7 +91,7 @@ async def _start(settings: Settings, roles: set[str], arguments: list[str], part
     _ports_free(settings, roles, asterisk_runs=asterisk_child is not None and asterisk_child.running)
 
     if redis_child:
-        await _child(parts, redis_child)
+        await _child(parts, redis_child, may_end)
     redis = await parts.enter_async_context(_redis(settings))
     await migrate(settings.database_url)
     database = Database(settings.database_url)
@@ -95,7 +101,7 @@ async def _start(settings: Settings, roles: set[str], arguments: list[str], part
         [(a.extension, a.name, a.role, secrets.desk_passwords[a.extension]) for a in settings.agents.agents],
     )
     if asterisk_child:
-        await _child(parts, asterisk_child)
+        await _child(parts, asterisk_child, may_end)
 
     troubles: dict[str, Callable[[], str]] = {}
     if "routing" in roles:
@@ -104,7 +110,7 @@ async def _start(settings: Settings, roles: set[str], arguments: list[str], part
         troubles["intake"] = lambda: intake.trouble
     if "listening" in roles and hotline.listening.enabled:
         listening_child = children.listening(settings, arguments, lambda pid: reported_by(redis, "speech", pid))
-        await _child(parts, listening_child)
+        await _child(parts, listening_child, may_end)
     if "bridge" in roles:
         outbox = Outbox(redis, settings.data_dir / "spool" / "bridge.jsonl")
         outbox.start()
@@ -112,14 +118,20 @@ async def _start(settings: Settings, roles: set[str], arguments: list[str], part
         bridge = Bridge(settings, secrets, redis, outbox, KnownCallers(database))
         await bridge.start()
         parts.push_async_callback(bridge.close)
-        troubles["asterisk"] = lambda: bridge.ami.trouble
+        troubles["asterisk"] = lambda: (asterisk_child.trouble if asterisk_child else "") or bridge.ami.trouble
+        troubles["outbox"] = lambda: outbox.trouble
         if not await wait_until_connected(bridge, 10):
             log.warning("Asterisk is not reached yet; trying on", problem=bridge.ami.trouble)
     if "desk" in roles:
-        app = create_app(settings, database, redis, jurisdiction, Health(redis, database))
+        app = create_app(settings, database, redis, jurisdiction, Health(redis, database, _reporting(settings)))
         await parts.enter_async_context(_web(app, hotline.web.bind, hotline.ports.web))
     _task(parts, "health", report(redis, troubles))
     return _what_next(settings, secrets)
+
+
+def _reporting(settings: Settings) -> list[str]:
+    """The parts that this instance must have, wherever they run."""
+    return ["asterisk", "outbox", "intake", *(["speech"] if settings.hotline.listening.enabled else [])]
 
 
 @asynccontextmanager
@@ -150,8 +162,11 @@ async def _parent_gone() -> None:
     await reader.read()
 
 
-async def _child(parts: AsyncExitStack, child: children.Child) -> None:
-    parts.push_async_callback(child.stop)  # first: also a start that fails half way must leave nothing running
+async def _child(parts: AsyncExitStack, child: children.Child, may_end: asyncio.Event) -> None:
+    async def end() -> None:
+        await (child.leave() if child.adopted and not may_end.is_set() else child.stop())
+
+    parts.push_async_callback(end)  # first: also a start that fails half way must leave nothing running
     await child.start()
 
 
@@ -160,9 +175,11 @@ def _task(parts: AsyncExitStack, name: str, work: Any) -> None:
 
     def ended(done: asyncio.Task[None]) -> None:
         if not done.cancelled() and (problem := done.exception()):
-            # A part that fails in a way nobody foresaw must not fail silently: stop and say so; calls go on.
-            log.critical("a part of the server failed; stopping", part=name, exc_info=problem)
-            os.kill(os.getpid(), signal.SIGTERM)
+            # Nobody foresaw this. An orderly stop would end Asterisk and every call for a bug of ours: die as if
+            # killed instead; calls go on, and the next start adopts them and rebuilds what was not told.
+            log.critical("a part of the server failed; calls go on, start it again", part=name, exc_info=problem)
+            sys.stderr.flush()
+            os._exit(1)
 
     async def cancel() -> None:
         # More than once: in Python 3.11 wait_for, which redis-py uses too, can swallow a cancellation.
@@ -220,6 +237,10 @@ def _ports_free(settings: Settings, roles: set[str], *, asterisk_runs: bool) -> 
     wanted = []
     if "desk" in roles:
         wanted.append(("web", settings.hotline.web.bind, socket.SOCK_STREAM))
+    listens = "listening" in roles and settings.hotline.listening.enabled
+    # One that a killed server left behind is on its way out, and is waited for.
+    if listens and not children.running_pid(settings.data_dir / "run" / "listening.pid"):
+        wanted.append(("audio", "127.0.0.1", socket.SOCK_STREAM))
     if "bridge" in roles:
         wanted.append(("fastagi", "127.0.0.1", socket.SOCK_STREAM))
         if settings.hotline.asterisk.mode == "own" and not asterisk_runs:

@@ -34,6 +34,8 @@ _callback_errors = Counter("hotline_ami_callback_errors_total", "Exceptions rais
 _SILENT = structlog.wrap_logger(None, processors=[_drop])
 """For a client that only tries whether somebody answers: not being answered is no news."""
 
+_PING_SECONDS = 20.0
+
 Headers = Iterable[tuple[str, str]]
 
 
@@ -69,6 +71,7 @@ class AmiClient:
         self._on_down = on_down
         self._pauses = (first_pause, longest_pause)
         self._log = log.bind(asterisk=f"{host}:{port}") if not quiet else _SILENT
+        self._quiet = quiet
         self._numbers = itertools.count(1)
         self._link: _Link | None = None
         self._task: asyncio.Task[None] | None = None
@@ -109,7 +112,7 @@ class AmiClient:
 
     async def _exchange(self, name: str, headers: Headers, timeout: float, *, until_complete: bool) -> list[Message]:
         link = self._link
-        if link is None:
+        if link is None or link.lost.done():
             raise AmiError(f"{name}: no connection to Asterisk ({self.trouble})")
         action_id = f"h{next(self._numbers)}"
         data = action(name, headers, action_id=action_id)
@@ -133,18 +136,33 @@ class AmiClient:
             try:
                 link = await self._connect()
                 pause = first
-                await link.lost
+                await self._until_lost(link)
                 self.trouble = "Asterisk closed the connection"
             except (OSError, AmiError, RemoteProtocolError) as problem:
                 self.trouble = str(problem) or type(problem).__name__
+            except Exception as problem:
+                # From `on_up`: a bug there must not leave us deaf while everything looks well.
+                self.trouble = f"after the login: {problem!r}"
+                log.exception("what follows a login to Asterisk failed; trying again")
             finally:
                 was_up, self._link = self._link is not None, None
-                _connected.set(0)
+                if not self._quiet:
+                    _connected.set(0)
                 if was_up and self._on_down:
                     self._on_down()
             self._log.warning("no connection to Asterisk", problem=self.trouble, next_try_in=round(pause, 1))
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             pause = min(pause * 2, longest)
+
+    async def _until_lost(self, link: _Link) -> None:
+        """Wait for the connection's end; a connection that is only half there does not answer a ping."""
+        while not (await asyncio.wait({link.lost}, timeout=_PING_SECONDS))[0]:
+            try:
+                await self.request("Ping")
+            except AmiError:
+                link.transport.abort()
+                raise
+        await link.lost
 
     async def _connect(self) -> _Link:
         loop = asyncio.get_running_loop()
@@ -156,7 +174,8 @@ class AmiClient:
             user, secret = self._login
             await self._exchange("Login", [("Username", user), ("Secret", secret)], 5, until_complete=False)
             self.trouble = ""
-            _connected.set(1)
+            if not self._quiet:
+                _connected.set(1)
             self._log.info("connected to Asterisk", banner=link.banner)
             if self._on_up:
                 await self._on_up()

@@ -43,8 +43,12 @@ def _in_prefix(name: str) -> Path:
     return PREFIX / (PREFIX / name).read_text(encoding="utf-8").strip()
 
 
-def write(settings: Settings, secrets: Secrets, folder: Path, dialplans: Path = DIALPLANS) -> Path:
+def write(
+    settings: Settings, secrets: Secrets, folder: Path, dialplans: Path = DIALPLANS, *, with_console: bool = False
+) -> Path:
     """Write the whole configuration below `folder` (etc, lib, spool, run, log); returns its asterisk.conf.
+
+    `with_console`: let the AMI user run console commands (for the scratch Asterisk of `check` only).
 
     Raises ConfigurationError when a template of dialplans/ is wrong.
     """
@@ -75,6 +79,7 @@ def write(settings: Settings, secrets: Secrets, folder: Path, dialplans: Path = 
         "default_queue": settings.lines.numbers[0].queue,
         "numbers": settings.lines.numbers,
         "trunks": settings.lines.trunks,
+        "a_trunk_is_local": any(trunk.is_local for trunk in settings.lines.trunks),
         "agents": settings.agents.agents,
         "queues": settings.queues.queues,
         "passwords": secrets.sip_passwords,
@@ -83,13 +88,14 @@ def write(settings: Settings, secrets: Secrets, folder: Path, dialplans: Path = 
         "ami_bind": "127.0.0.1",
         "ami_permit": ["127.0.0.1/32"],
         "events": AMI_EVENTS,
+        "with_console": with_console,
     }
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(dialplans / "from-config"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=False,  # noqa: S701 - these are Asterisk files, not HTML; the models refuse control characters
+        autoescape=False,  # noqa: S701 - these are Asterisk files, not HTML; the models refuse what would end a line
     )
     at_the_top = ("asterisk", "manager", "rtp", "http")
     for template in sorted((dialplans / "from-config").glob("*.conf.j2")):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import cast
 
 import structlog
@@ -73,10 +73,14 @@ Flow = Callable[[Session], Awaitable[None]]
 
 
 class FastAgiServer:
-    """Listens and runs `flows[name]` for each session; bounded in connections, time and memory."""
+    """Listens and runs `flows[name]` for each session; bounded in connections, time and memory.
 
-    def __init__(self, host: str, port: int, flows: Mapping[str, Flow]) -> None:
+    `peers`: the addresses that may connect; empty for all (when it listens on loopback only).
+    """
+
+    def __init__(self, host: str, port: int, flows: Mapping[str, Flow], *, peers: Collection[str] = ()) -> None:
         self._address = (host, port)
+        self._peers = frozenset(peers)
         self._flows = flows
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
@@ -84,7 +88,9 @@ class FastAgiServer:
     async def start(self) -> None:
         """Begin listening. Raises OSError when the port is taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self._serve, self._connections), *self._address)
+        self._server = await loop.create_server(
+            lambda: _Connection(self._serve, self._connections, self._peers), *self._address
+        )
 
     async def close(self) -> None:
         """Stop listening and end the open sessions; their callers go on in the dialplan."""
@@ -117,8 +123,11 @@ class FastAgiServer:
 class _Connection(asyncio.Protocol):
     transport: asyncio.Transport
 
-    def __init__(self, serve: Callable[[Session], Awaitable[None]], connections: set[_Connection]) -> None:
+    def __init__(
+        self, serve: Callable[[Session], Awaitable[None]], connections: set[_Connection], peers: frozenset[str]
+    ) -> None:
         self._serve = serve
+        self._peers = peers
         self._connections = connections
         self._reader = AgiReader()
         self._replies: deque[Reply] = deque()
@@ -130,6 +139,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        if self._peers and self.transport.get_extra_info("peername")[0] not in self._peers:
+            self._refuse("stranger", "only Asterisk may ask for flows")
+            return
         if len(self._connections) >= _MOST_CONNECTIONS:
             self._refuse("too_many", f"{_MOST_CONNECTIONS} connections are open already")
             return

@@ -41,6 +41,8 @@ class Outbox:
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._lock_file: int | None = None
+        self.trouble = ""
+        """What keeps events from being sent, in a sentence; empty when all is well."""
 
     def start(self) -> None:
         """Begin sending. Raises BlockingIOError when another process holds the same spool file."""
@@ -85,11 +87,15 @@ class Outbox:
                 await self._send_spool()
                 await self._send_waiting()
                 await self._send_interim()
-                pause = 0.1
+                pause, self.trouble = 0.1, ""
             except (TimeoutError, RedisError, OSError) as problem:
-                self._to_spool()
                 self._interim.clear()
-                log.warning("events wait in the spool: redis is away", problem=str(problem), spool=str(self._spool))
+                self.trouble = f"events wait for Redis: {problem}"
+                try:
+                    self._to_spool()
+                except OSError as full:
+                    self.trouble = f"events wait in memory only, the spool cannot be written: {full}"
+                log.warning("events wait", problem=self.trouble, spool=str(self._spool))
                 if self._closing:
                     return
                 await asyncio.sleep(pause)

@@ -114,7 +114,7 @@ def test_a_unit_that_does_not_exist(folder: Path) -> None:
     assert "yz.nowhere" in result.stderr and "yazhou.yaml:" in result.stderr
 
 
-@pytest.mark.parametrize("port", ["web", "fastagi", "ami", "sip"])
+@pytest.mark.parametrize("port", ["web", "fastagi", "audio", "ami", "sip"])
 def test_a_port_in_use_is_told_and_nothing_is_started(folder: Path, port: str) -> None:
     kind = socket.SOCK_DGRAM if port == "sip" else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET, kind) as taken:

@@ -43,8 +43,13 @@ class Bridge:
         self._taps: Taps | None = None
         if settings.hotline.listening.enabled:
             self._taps = Taps(self.ami, redis, self._publish, f"{asterisk.server_host}:{ports.audio}")
-        bind = "127.0.0.1" if asterisk.mode == "own" else "0.0.0.0"  # noqa: S104 - external Asterisk connects to it
-        self._fastagi = FastAgiServer(bind, ports.fastagi, {"welcome": Welcome(settings.lines, callers)})
+        own = asterisk.mode == "own"
+        self._fastagi = FastAgiServer(
+            "127.0.0.1" if own else "0.0.0.0",  # noqa: S104 - an Asterisk elsewhere connects to it
+            ports.fastagi,
+            {"welcome": Welcome(callers)},
+            peers=() if own else (asterisk.host,),
+        )
 
     async def start(self) -> None:
         """Listen for FastAGI and begin connecting to Asterisk. Raises OSError when the FastAGI port is taken."""
@@ -62,22 +67,25 @@ class Bridge:
     async def _rebuild(self) -> None:
         """Learn Asterisk's present state, then handle the events that came meanwhile."""
         self._rebuilding = []
+        notes = await self._journal.notes()
         channels = await self.ami.request_list("CoreShowChannels")
-        for channel in channels:
-            if channel.get("Channel").startswith("AudioSocket/"):
-                await self._end_old_tap(channel)
+        taps = [channel for channel in channels if channel.get("Channel").startswith("AudioSocket/")]
+        await asyncio.gather(*(self._end_old_tap(tap) for tap in taps if not self._is_ours(tap)))
         rebuilt = self.registry.rebuild(channels)
-        for event in [*await self._journal.ended_unseen(set(self.registry.calls)), *rebuilt]:
+        for event in [*self._journal.ended_unseen(notes, set(self.registry.calls)), *rebuilt]:
             self._publish(event)
         if self._taps:
             legs = [(call, leg) for call in self.registry.calls.values() for leg in call.legs()]
-            self._taps.only({leg.uniqueid for _, leg in legs})
+            self._taps.only({leg.uniqueid for _, leg in legs}, {tap.get("Uniqueid") for tap in taps})
             for call, leg in legs:
                 self._taps.want(call.call_id, leg)
         missed, self._rebuilding = self._rebuilding, None
         log.info("state rebuilt from Asterisk", calls=len(self.registry.calls), events_meanwhile=len(missed))
         for message in missed:
             self._on_event(message)
+
+    def _is_ours(self, tap: Message) -> bool:
+        return self._taps is not None and self._taps.runs(tap.get("Uniqueid"))
 
     async def _end_old_tap(self, channel: Message) -> None:
         # A tap of an earlier bridge: nobody would ask for it again when it ends, so it is replaced by one of ours.

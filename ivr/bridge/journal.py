@@ -33,14 +33,20 @@ class Journal:
         self._node = node
         self._forgetting: set[asyncio.Task[None]] = set()
 
-    async def ended_unseen(self, live: set[str]) -> list[Event]:
-        """Arrival and end of each noted call that is not in `live`; the notes go. Raises AmiError."""
+    async def notes(self) -> list[Message]:
+        """All notes. To be read before the channels are: a call with a note and no channel later on has ended.
+
+        Raises AmiError.
+        """
         try:
-            notes = await self._ami.request_list("DBGetTree", [("Family", FAMILY)])
+            return await self._ami.request_list("DBGetTree", [("Family", FAMILY)])
         except AmiError as problem:
             if "not found" in str(problem).lower():
-                return []  # no note at all
+                return []
             raise
+
+    def ended_unseen(self, notes: list[Message], live: set[str]) -> list[Event]:
+        """Arrival and end of each noted call that is not in `live`; its note goes."""
         events: list[Event] = []
         for note in notes:
             call_id = note.get("Key").rpartition("/")[2]

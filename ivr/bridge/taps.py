@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 import uuid
 from collections.abc import Callable
 
@@ -27,6 +28,7 @@ log = structlog.get_logger(__name__)
 _running = Gauge("hotline_taps", "Taps that the bridge keeps up", multiprocess_mode="livesum")
 _asked = Counter("hotline_taps_asked_total", "Taps asked of Asterisk", ["outcome"])
 
+_ORIGINATE_SECONDS = 5
 # The listening service reads the key when the connection begins, which is within Originate's own time limit.
 _TAP_KEY_SECONDS = 30
 
@@ -41,6 +43,8 @@ class Taps:
         self._audio_address = audio_address
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ended: dict[str, asyncio.Event] = {}
+        self._accepted: dict[str, float] = {}
+        """When (monotonic) Asterisk took on each tap that runs."""
 
     def want(self, call_id: str, leg: Leg) -> None:
         """Tap this leg from now on; asking again for a leg that is tapped does nothing."""
@@ -55,10 +59,19 @@ class Taps:
         if task := self._tasks.get(uniqueid):
             task.cancel()
 
-    def only(self, uniqueids: set[str]) -> None:
-        """Stop tapping all legs that are not in the set (after a rebuild)."""
-        for uniqueid in set(self._tasks) - uniqueids:
+    def runs(self, tap_id: str) -> bool:
+        """Whether this is a tap that a keeper waits for the end of."""
+        return tap_id in self._ended
+
+    def only(self, legs: set[str], taps: set[str]) -> None:
+        """After a time without events: Asterisk holds these legs and these taps (unique ids), and no others."""
+        for uniqueid in set(self._tasks) - legs:
             self.gone(uniqueid)
+        now = time.monotonic()
+        for tap_id, accepted in self._accepted.items():
+            # One that was taken on a moment ago may not have a channel yet; of its failure we will be told.
+            if tap_id not in taps and now - accepted > _ORIGINATE_SECONDS + 1:
+                self._ended[tap_id].set()
 
     def handle(self, message: Message) -> None:
         """Notice the end of a tap: its channel's Hangup, or an OriginateResponse that failed."""
@@ -83,7 +96,8 @@ class Taps:
         pause = 0.5
         told = False
         with _running.track_inprogress():
-            while True:
+            # The condition: wait_for can swallow a cancellation in Python 3.11, and this would then tap a dead leg.
+            while not (me := asyncio.current_task()) or not me.cancelling():
                 tap = Tap(tap_id=str(uuid.uuid4()), call_id=call_id, speaker=leg.speaker, channel=leg.channel)
                 began = asyncio.get_running_loop().time()
                 problem = await self._run_one(tap, leg)
@@ -120,11 +134,12 @@ class Taps:
                     # q no beep, u the full channel name (no prefix search), o its incoming side only, S end with it
                     ("Data", f"{leg.channel},quoS"),
                     ("ChannelId", tap.tap_id),
-                    ("Timeout", "5000"),
+                    ("Timeout", str(_ORIGINATE_SECONDS * 1000)),
                     ("Async", "true"),
                 ],
             )
             _asked.labels("accepted").inc()
+            self._accepted[tap.tap_id] = time.monotonic()
             await ended.wait()
             return "the tap's connection ended"
         except (AmiError, RedisError, OSError, TimeoutError) as problem:
@@ -132,6 +147,7 @@ class Taps:
             return str(problem) or type(problem).__name__
         finally:
             del self._ended[tap.tap_id]
+            self._accepted.pop(tap.tap_id, None)
             with contextlib.suppress(RedisError, OSError, TimeoutError):
                 # The connection is made by now or never will be; a known id must not be usable later.
                 await asyncio.wait_for(self._redis.delete(key), 1)

@@ -1,7 +1,7 @@
-"""A citizen's call has been answered: choose where it waits before it goes on to the notice.
+"""A citizen's call has been answered: choose its place in the queue before it goes on to the notice.
 
-The dialplan has already set QUEUE to what config/lines.yaml says of the number; this may choose better. It has
-settings.call.flow_seconds; after that, or when it fails, the dialplan goes on with what it has.
+The dialplan has already set all that a call needs; this may choose better. It has settings.call.flow_seconds; after
+that, or when it fails, the dialplan goes on with what it has.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Protocol
 import structlog
 
 from ivr.fastagi import Session
-from settings import Lines
 
 log = structlog.get_logger(__name__)
 
@@ -34,18 +33,11 @@ class Callers(Protocol):
 class Welcome:
     """The flow `welcome`."""
 
-    def __init__(self, lines: Lines, callers: Callers) -> None:
-        self._queues = {number.number: number.queue for number in lines.numbers}
+    def __init__(self, callers: Callers) -> None:
         self._callers = callers
 
     async def __call__(self, session: Session) -> None:
-        """Set QUEUE by the number that was dialled, QUEUE_PRIO by whether we missed this caller before.
-
-        Raises what `Session.execute` raises.
-        """
-        called = await session.get_variable("CALLED")
-        if queue := self._queues.get(called):
-            await session.set_variable("QUEUE", queue)
+        """Set QUEUE_PRIO when we missed this caller before. Raises what `Session.execute` raises."""
         caller = session.environment.values.get("callerid", "")
         if await self._was_missed(caller):
             await session.set_variable("QUEUE_PRIO", _MISSED_BEFORE_PRIORITY)

@@ -12,8 +12,10 @@ import wave
 from pathlib import Path
 
 import psutil
+import pytest
 
 from asr_models.catalogue import choose
+from front.instance import InstanceFailed
 from ivr.wire import audiosocket
 from tests.e2e.conftest import LIGHTS, WATER, Scene
 
@@ -69,6 +71,20 @@ async def test_calls_that_end_while_the_server_is_dead_are_on_the_supervisors_li
         assert ended["unseen"] and ended["called_number"] == "12345"
         assert (await hotline.ticket_of(ended["call_id"]))["attention"] == "call_ended_unseen"
     assert waiting["call_id"] in [c["call_id"] for c in await hotline.calls()]
+
+
+async def test_a_start_that_fails_does_not_end_the_calls_of_an_adopted_asterisk(hotline: Scene) -> None:
+    agent = await hotline.agent("8001")
+    call = hotline.call(LIGHTS, seconds=60)
+    await hotline.call_when(state="talking")
+    await hotline.instance.kill()
+    blocker = await asyncio.start_server(lambda r, w: None, "127.0.0.1", hotline.instance.ports["web"])
+    async with blocker:
+        with pytest.raises(InstanceFailed, match=r"ports\.web"):
+            await hotline.instance.start()
+    assert not call.done() and await agent.calls()
+    await hotline.instance.start()
+    assert (await hotline.call_when(state="talking"))["agent"] == "8001"
 
 
 async def test_a_server_that_hangs_does_not_keep_a_caller(hotline: Scene) -> None:

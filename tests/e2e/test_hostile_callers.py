@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from tests.e2e.conftest import Scene
+from tests.e2e.conftest import Scene, scene
 from tests.e2e.raw_sip import RawCaller
 
 NAMES = [
@@ -50,3 +50,37 @@ async def test_line_breaks_in_a_name_make_no_headers(hotline: Scene) -> None:
     assert await good.invite(b"good") == 200
     await hotline.call_when(caller_name="good")
     await good.bye()
+
+
+async def test_a_number_that_holds_line_breaks_is_only_its_digits(hotline: Scene) -> None:
+    """Asterisk unescapes %0d%0a in a From and writes numbers into AMI as they are: a caller could end others' calls."""
+    victim = await RawCaller.create(hotline.instance.ports["sip"])
+    assert await victim.invite(b"victim", number="13900000001") == 200
+    waiting = await hotline.call_when(state="waiting", caller_number="13900000001")
+    uniqueid = (await hotline.instance.api(f"/api/calls/{waiting['call_id']}"))["legs"][0]["channel"]
+    forged = f"139%0d%0a%0d%0aEvent%3a%20Hangup%0d%0aUniqueid%3a%20{uniqueid}%0d%0a%0d%0a"
+    attacker = await RawCaller.create(hotline.instance.ports["sip"])
+    assert await attacker.invite(b"x", number=forged) == 200
+    await hotline.eventually(lambda: _count(hotline, 2))
+    (other,) = [c for c in await hotline.calls() if c["call_id"] != waiting["call_id"]]
+    assert other["caller_number"].isdigit() and other["caller_number"].startswith("139")
+    await hotline.call_when(state="waiting", call_id=waiting["call_id"])
+    for caller in (attacker, victim):
+        await caller.bye()
+    await hotline.call_when(state="ended", call_id=waiting["call_id"])
+
+
+async def _count(hotline: Scene, count: int) -> bool:
+    return len(await hotline.calls()) == count
+
+
+async def test_a_trunks_name_in_the_from_header_is_not_the_trunk() -> None:
+    async with scene(start=False) as hotline:
+        lines = hotline.instance.config / "lines.yaml"
+        text = lines.read_text(encoding="utf-8").replace("match: [127.0.0.1]", "match: [203.0.113.10]")
+        lines.write_text(text, encoding="utf-8")
+        await hotline.instance.start()
+        stranger = await RawCaller.create(hotline.instance.ports["sip"])
+        assert await stranger.invite(b"x", number="loopback") == 401
+        stranger.transport.close()
+        assert await hotline.calls() == []
