@@ -83,14 +83,14 @@ class Scene:
         found = (await self.instance.api("/api/calls"))["calls"]
         return [c for c in found if all(c[key] == value for key, value in criteria.items())]
 
-    async def call_when(self, seconds: float = 30, **criteria: str) -> dict[str, Any]:
+    async def call_when(self, seconds: float = 60, **criteria: str) -> dict[str, Any]:
         """The newest call that has these values, waited for."""
         async with asyncio.timeout(seconds):
             while not (found := await self.calls(**criteria)):
                 await asyncio.sleep(0.1)
         return found[0]
 
-    async def transcript_when(self, call_id: str, words: str, seconds: float = 30, speaker: str = "caller") -> str:
+    async def transcript_when(self, call_id: str, words: str, seconds: float = 60, speaker: str = "caller") -> str:
         """What the speaker has said so far, once it holds `words`."""
         heard = ""
         try:
@@ -110,7 +110,7 @@ class Scene:
         (found,) = [t for t in tickets if t["call_id"] == call_id]
         return dict(await self.instance.api(f"/api/tickets/{found['id']}"))
 
-    async def eventually(self, condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+    async def eventually(self, condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
         """Wait until the condition holds."""
         async with asyncio.timeout(seconds):
             while not await condition():

@@ -74,7 +74,7 @@ async def test_a_number_that_is_not_ours_is_not_found(hotline: Scene) -> None:
 async def test_without_a_speech_model_the_call_runs_and_the_desk_says_so() -> None:
     async with scene({"listening.model": "vosk-model-small-cn-0.22"}) as hotline:
         await hotline.agent("8001")
-        calling = hotline.call(LIGHTS, seconds=16)
+        calling = hotline.call(LIGHTS, seconds=20)
         talking = await hotline.call_when(state="talking")
         assert (await calling).connected
         async with aiohttp.ClientSession() as session, session.get(hotline.instance.web + "/healthz") as answer:
@@ -88,7 +88,7 @@ async def test_without_a_speech_model_the_call_runs_and_the_desk_says_so() -> No
 
 
 async def test_the_counters_of_all_processes_are_shown(hotline: Scene) -> None:
-    assert (await hotline.call(WATER, seconds=14)).connected
+    assert (await hotline.call(WATER, seconds=18)).connected
     await hotline.call_when(state="ended")
     async with aiohttp.ClientSession() as session, session.get(hotline.instance.web + "/metrics") as answer:
         lines = (await answer.text()).split("\n")

@@ -33,18 +33,18 @@ async def test_the_server_is_killed_with_one_talking_and_one_waiting(hotline: Sc
     # A third call arrives while nobody is there: the dialplan takes it to the queue by itself.
     late = hotline.call(LIGHTS, caller="13833333333", pause=25, seconds=60)
     second = await hotline.agent("8002")
-    await second.wait_for_call("established", 30)
+    await second.wait_for_call("established", 60)
     assert not talker.done() and not waiter.done() and not late.done()
 
     await hotline.instance.start()
     shown = {c["caller_number"]: c for c in await hotline.calls() if c["state"] != "ended"}
-    await hotline.eventually(lambda: _states(hotline, shown, 3), 20)
+    await hotline.eventually(lambda: _states(hotline, shown, 3))
     assert shown["13811111111"]["call_id"] == talking["call_id"] and shown["13811111111"]["state"] == "talking"
     assert shown["13822222222"]["call_id"] == waiting["call_id"]
     # One of the two that waited has the second agent, in the order in which they came.
     assert shown["13822222222"]["state"] == "talking" and shown["13822222222"]["agent"] == "8002"
     assert shown["13833333333"]["state"] == "waiting"
-    await hotline.transcript_when(shown["13833333333"]["call_id"], "路灯", 40)  # it is listened to again
+    await hotline.transcript_when(shown["13833333333"]["call_id"], "路灯")  # it is listened to again
     tickets = (await hotline.instance.api("/api/tickets"))["tickets"]
     assert {t["caller_number"] for t in tickets} == {"13811111111", "13822222222", "13833333333"}
     assert len(tickets) == 3
@@ -59,7 +59,7 @@ async def _states(hotline: Scene, shown: dict[str, dict[str, object]], count: in
 
 
 async def test_calls_that_end_while_the_server_is_dead_are_on_the_supervisors_list(hotline: Scene) -> None:
-    call = hotline.call(WATER, caller="13844444444", seconds=14)
+    call = hotline.call(WATER, caller="13844444444", seconds=25)
     waiting = await hotline.call_when(state="waiting")
     await hotline.instance.kill()
     # Another one comes and goes while nobody is there.
@@ -94,7 +94,7 @@ async def test_a_server_that_hangs_does_not_keep_a_caller(hotline: Scene) -> Non
     hotline.instance.process.send_signal(signal.SIGSTOP)
     try:
         call = hotline.call(LIGHTS, seconds=50)
-        await phone.wait_for_call("established", 30)
+        await phone.wait_for_call("established", 60)
         assert not call.done()
     finally:
         hotline.instance.process.send_signal(signal.SIGCONT)
@@ -191,7 +191,7 @@ def _transcribed(pcm: bytes) -> str:
 
 async def test_the_recogniser_dies_and_is_started_again(hotline: Scene) -> None:
     await hotline.agent("8001")
-    call = hotline.call(LIGHTS, pause=16, seconds=32)
+    call = hotline.call(LIGHTS, pause=24, seconds=42)
     talking = await hotline.call_when(state="talking")
     os.kill(hotline.instance.pid("listening"), signal.SIGKILL)
     await hotline.transcript_when(talking["call_id"], "路灯")

@@ -21,13 +21,13 @@ async def test_ctrl_c_leaves_nothing_running_and_a_second_start_works_at_once(ho
         assert await hotline.instance.stop() == 0
         assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
         await hotline.instance.start()
-    hotline.call(WATER, seconds=12)
+    hotline.call(WATER, seconds=20)
     await hotline.call_when(state="waiting")
 
 
 async def test_two_hotlines_on_one_machine_know_nothing_of_each_other(hotline: Scene) -> None:
     async with scene() as other:
-        mine, theirs = hotline.call(caller="13811111111", seconds=12), other.call(caller="13822222222", seconds=12)
+        mine, theirs = hotline.call(caller="13811111111", seconds=20), other.call(caller="13822222222", seconds=20)
         await hotline.call_when(state="waiting", caller_number="13811111111")
         await other.call_when(state="waiting", caller_number="13822222222")
         await asyncio.gather(mine, theirs)
@@ -45,5 +45,5 @@ async def test_a_second_server_with_the_same_data_is_refused_and_harms_nothing(h
     )
     _, errors = await asyncio.wait_for(second.communicate(), 30)
     assert second.returncode == 1 and b"is running with this data folder already" in errors
-    hotline.call(WATER, seconds=12)
+    hotline.call(WATER, seconds=20)
     await hotline.call_when(state="waiting")
