@@ -47,3 +47,20 @@ async def test_a_second_server_with_the_same_data_is_refused_and_harms_nothing(h
     assert second.returncode == 1 and b"is running with this data folder already" in errors
     hotline.call(WATER, seconds=20)
     await hotline.call_when(state="waiting")
+
+
+async def test_by_default_nothing_listens_to_other_machines(hotline: Scene) -> None:
+    """Also not for media: an RTP port is open for each call."""
+    hotline.call(WATER, seconds=20)
+    await hotline.call_when(state="waiting")
+    ports = hotline.instance.ports
+    ours = {port for name, port in ports.items() if not name.startswith("rtp")}
+    ours |= set(range(ports["rtp_first"], ports["rtp_last"] + 1))
+    listening = [
+        c.laddr
+        for p in _children(hotline)
+        for c in p.net_connections()
+        if c.laddr and not c.raddr and c.laddr.port in ours
+    ]
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert any(address.port >= ports["rtp_first"] and address.port <= ports["rtp_last"] for address in listening)
