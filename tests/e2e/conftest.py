@@ -16,6 +16,7 @@ from front.calling import CallResult, Speech, place_call
 from front.instance import Instance
 from front.softphone import Softphone
 from ivr.voice import speak
+from settings import ROOT
 
 ARTEFACTS = Path(__file__).parents[2] / "test-artefacts"
 
@@ -109,6 +110,16 @@ class Scene:
         tickets = (await self.instance.api("/api/tickets"))["tickets"]
         (found,) = [t for t in tickets if t["call_id"] == call_id]
         return dict(await self.instance.api(f"/api/tickets/{found['id']}"))
+
+    async def console(self, command: str) -> str:
+        """What Asterisk's console answers."""
+        process = await asyncio.create_subprocess_exec(
+            *(str(ROOT / ".asterisk" / "run"), "-C", str(self.instance.data / "asterisk" / "etc" / "asterisk.conf")),
+            *("-rx", command),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await process.communicate()
+        return output.decode(errors="replace").strip()
 
     async def eventually(self, condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
         """Wait until the condition holds."""

@@ -96,3 +96,17 @@ async def test_the_counters_of_all_processes_are_shown(hotline: Scene) -> None:
     assert float(shown["hotline_ami_connected"]) == 1  # of the server
     assert float(shown['hotline_fastagi_sessions_total{flow="welcome",outcome="done"}']) == 1
     assert float(shown["hotline_listening_decoded_seconds_total"]) > 0  # of the listening process
+
+
+async def test_an_agent_leaves_the_queue_by_telephone_and_comes_back(hotline: Scene) -> None:
+    """*0 and *1 need no Python: the dialplan alone does it."""
+    agent = await hotline.agent("8001")
+    await agent.dial("*0")
+    await agent.wait_until_idle(20)
+    hotline.call(WATER, seconds=60)
+    waiting = await hotline.call_when(state="waiting")
+    assert "8001" in (paused := await hotline.console("queue show q-general")) and "paused:agent" in paused
+    assert (await hotline.calls(call_id=waiting["call_id"]))[0]["state"] == "waiting"
+    await agent.dial("*1")
+    talking = await hotline.call_when(state="talking")
+    assert talking["call_id"] == waiting["call_id"] and talking["agent"] == "8001"

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 
 import desk.accounts  # noqa: F401 - its tables belong to the same schema
 from routing.history import line
-from routing.storage import FIELDS, AppendOnly, Base, Call, Database, Ticket, TicketChange, engine, migrate
+from routing.storage import FIELDS, AppendOnly, Base, Call, Database, Ticket, TicketChange, ToldEvent, engine, migrate
 from settings import ROOT
 from tests.routing.conftest import Empty
 
@@ -35,7 +35,13 @@ async def test_the_migrations_make_what_the_models_say(empty: Empty) -> None:
 
 async def test_migrating_again_changes_nothing(empty: Empty) -> None:
     await migrate(empty.url)
+    database = Database(empty.url)
+    async with database.begin() as session:
+        session.add(ToldEvent(event_id="kept", at=NOW))
     await migrate(empty.url)
+    async with database.session() as session:
+        assert await session.get(ToldEvent, "kept") is not None
+    await database.close()
 
 
 async def test_two_processes_may_migrate_at_once(empty: Empty) -> None:
