@@ -6,6 +6,7 @@ Code knows kinds of things (a unit, a matter, a place); which there are, and by 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from routing.law.provisions import Law, LawOverTime
+from routing.law.soundness import Vocabulary, unsound
+from routing.next_door import borrow
 from settings import YamlFile, read_yaml
 
 Key = tuple[str | int, ...]
@@ -25,20 +29,28 @@ class _Part(BaseModel):
 
 
 class Unit(_Part):
-    """A handling unit (承办单位). `words`: what callers call it in everyday speech."""
+    """A handling unit (承办单位). `words`: what callers call it in everyday speech.
+
+    `since`, `until`: the days from which it takes part and no longer does; None: as its group. A unit that left
+    stays in the file, because old tickets name it.
+    """
 
     id: str = Field(pattern=_ID)
     name: str = Field(min_length=1)
     short: str = Field(min_length=1)
     words: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
 
 
 class UnitGroup(_Part):
-    """A group of member units, and the article that lists it."""
+    """A group of member units, the article that lists it, and since when."""
 
     id: str = Field(pattern=_ID)
     name: str
     article: str
+    since: date
+    until: date | None = None
     units: tuple[Unit, ...] = Field(min_length=1)
 
 
@@ -63,11 +75,12 @@ class Gap(_Part):
 
 
 class EmergencyLine(_Part):
-    """A line that a caller is connected to."""
+    """A line that a caller is connected to. `ruling`: the project's, where the document does not name the line."""
 
     number: str = Field(pattern=r"^[0-9]{3,5}$")
     name: str
     article: str
+    ruling: str | None = Field(default=None, pattern=r"^[CS][0-9]+$")
 
 
 class IntakeLine(_Part):
@@ -125,6 +138,7 @@ class EmergencyHint(_Part):
     weight: float = Field(default=1.0, gt=0, le=1)
     """1: said like this, it is one; less: it may be one."""
     words: tuple[str, ...] = Field(min_length=1)
+    """An ellipsis stands for up to six characters between: 撞…人 is found in 撞到了人."""
     reason: str
 
 
@@ -132,9 +146,13 @@ class Emergency(_Part):
     """How danger is heard. The words are the centre's, the consequence is the article's."""
 
     article: str
-    hints: tuple[EmergencyHint, ...]
+    hints: tuple[EmergencyHint, ...] = Field(min_length=1)
     harmless: tuple[str, ...] = ()
     """Everyday phrases that hold a word of danger and mean none."""
+    settled: tuple[str, ...] = ()
+    """Said of what is over, is only feared, or is an office matter (保险, 去年, 万一): danger weighs less beside it."""
+    acute: tuple[str, ...] = ()
+    """Said of what happens now: beside it, nothing counts as settled."""
 
 
 class Confidentiality(_Part):
@@ -194,7 +212,13 @@ class Jurisdiction(_Part):
     name: str = Field(min_length=1)
     centre: str
     document: str
+    words_from: str | None = None
+    """The jurisdiction next door whose everyday words are taken over wherever this file has none of its own."""
+    forms_from: str | None = None
+    """The jurisdiction next door whose adopted completion forms are taken over, for the intents that are here too."""
     timezone: str = Field(description="IANA name")
+    calendars: tuple[str, ...] = ()
+    """Names of the local calendars in config/calendars/ that lie over the country's, the later over the earlier."""
     intake_lines: tuple[IntakeLine, ...] = Field(min_length=1)
     lines: tuple[EmergencyLine, ...] = ()
     intents: tuple[Intent, ...] = Field(min_length=1)
@@ -203,15 +227,18 @@ class Jurisdiction(_Part):
     intake_scope: tuple[ScopeItem, ...] = Field(min_length=1)
     emergency: Emergency
     confidentiality: Confidentiality
-    unit_groups: tuple[UnitGroup, ...] = Field(min_length=1)
+    unit_groups: tuple[UnitGroup, ...] = ()
+    """Empty: the document lists no units."""
     outside_units: tuple[OutsideUnit, ...] = ()
     gaps: tuple[Gap, ...] = ()
     routing_article: str
     """The article by which functional and territorial units are chosen."""
-    places: tuple[Place, ...] = Field(min_length=1)
+    places: tuple[Place, ...] = ()
     matters_source: str
     """Where the catalogue of matters comes from, as shown to people."""
-    matters: tuple[Matter, ...] = Field(min_length=1)
+    matters: tuple[Matter, ...] = ()
+    law: LawOverTime
+    """The provisions; `law.on(day)` gives those that hold on a day."""
 
     # There is one object per file, and what is compiled from it is remembered by identity: comparing by value
     # would hash all of the law for every utterance.
@@ -234,11 +261,33 @@ class Jurisdiction(_Part):
         """The timezone in which dates and hours of this jurisdiction are meant."""
         return ZoneInfo(self.timezone)
 
+    def law_at(self, moment: datetime) -> Law:
+        """The provisions that hold at an aware moment, by the day that it is in this jurisdiction."""
+        return self.law.on(moment.astimezone(self.zone).date())
+
     @cached_property
     def units(self) -> dict[str, Unit]:
         """All units by id: members in the order of the article, then those outside."""
         members: list[Unit] = [unit for group in self.unit_groups for unit in group.units]
         return {unit.id: unit for unit in (*members, *self.outside_units)}
+
+    @cached_property
+    def _terms(self) -> dict[str, tuple[date, date]]:
+        """The first day of each unit, and the first day on which it no longer takes part."""
+        terms = {unit.id: (unit.since or date.min, unit.until or date.max) for unit in self.outside_units}
+        for group in self.unit_groups:
+            for unit in group.units:
+                terms[unit.id] = (unit.since or group.since, unit.until or group.until or date.max)
+        return terms
+
+    def takes_part(self, unit: str, day: date) -> bool:
+        """Whether a unit of this id takes part on `day`, a day of this jurisdiction."""
+        since, until = self._terms.get(unit, (date.max, date.max))
+        return since <= day < until
+
+    def members_on(self, day: date) -> list[Unit]:
+        """The member units on `day`, in the order of the article."""
+        return [unit for group in self.unit_groups for unit in group.units if self.takes_part(unit.id, day)]
 
     @cached_property
     def article_of_unit(self) -> dict[str, str]:
@@ -282,6 +331,7 @@ def load(path: Path) -> Jurisdiction:
     Raises ConfigurationError that names file, line and key: what is wrong and what would be right.
     """
     tree = read_yaml(path)
+    borrow(tree)
     jurisdiction = tree.as_model(Jurisdiction)
     if jurisdiction.id != path.stem:
         raise tree.error(("id",), f"'{jurisdiction.id}' is not the name of the file; it must be '{path.stem}'")
@@ -299,7 +349,32 @@ def load(path: Path) -> Jurisdiction:
                 f"matter '{matter.id}' has nobody who handles it; give it units, a gap, territorial_leads or "
                 "named_unit_handles",
             )
+    for key, problem in [*_untimely(jurisdiction), *unsound(jurisdiction.law, _vocabulary(jurisdiction))]:
+        raise tree.error(key, problem)
     return jurisdiction
+
+
+def _vocabulary(it: Jurisdiction) -> Vocabulary:
+    return Vocabulary(
+        intents=frozenset(intent.id for intent in it.intents),
+        classes=frozenset(one.id for one in it.handling_classes),
+        urgencies=frozenset(urgency.id for urgency in it.urgencies),
+        units=frozenset(it.units),
+        lines=frozenset(line.number for line in it.lines),
+    )
+
+
+def _untimely(it: Jurisdiction) -> Iterator[tuple[Key, str]]:
+    """Units and groups that would end before they begin."""
+    terms: list[tuple[Key, date | None, date | None]] = []
+    for i, group in enumerate(it.unit_groups):
+        terms.append((("unit_groups", i, "until"), group.since, group.until))
+        for j, unit in enumerate(group.units):
+            terms.append((("unit_groups", i, "units", j, "until"), unit.since or group.since, unit.until))
+    terms += [(("outside_units", i, "until"), unit.since, unit.until) for i, unit in enumerate(it.outside_units)]
+    for key, since, until in terms:
+        if since is not None and until is not None and until <= since:
+            yield key, f"{until} must be after since {since}"
 
 
 def _shown(known: list[str]) -> str:
