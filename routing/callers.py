@@ -17,14 +17,21 @@ class KnownCallers:
     """Answers from the calls that are kept."""
 
     def __init__(self, database: Database) -> None:
+        """Raises ValueError for a database without keys: numbers are sealed, and callers are known by a keyed hash."""
+        if database.keys is None:
+            raise ValueError("callers are known by a keyed hash of their number; the database was opened without keys")
         self._database = database
+        self._keys = database.keys
 
     async def was_missed(self, caller_number: str) -> bool:
         """Whether the last call of this number within a day ended before an agent answered it."""
+        caller = self._keys.caller_key(caller_number)
+        if not caller:
+            return False
         last = (
             select(Call.answered_at)
             .where(
-                Call.caller_number == caller_number,
+                Call.caller_key == caller,
                 Call.state == "ended",
                 Call.arrived_at > now() - _MISSED_WITHIN,
             )

@@ -12,14 +12,17 @@ from datetime import datetime
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from routing.elements import Element, Heard, extract
 from routing.history import MACHINE, line
 from routing.jurisdiction import Jurisdiction
+from routing.linkage.guide import BY_LINKAGE
+from routing.persons import person_of
 from routing.proposal import Ranked, propose
-from routing.storage import Call, Candidate, FieldValue, Ticket, TicketCounter, Utterance
+from routing.secrecy.wishes import heed, unheeded
+from routing.serials import next_serial
+from routing.storage import Call, Candidate, FieldValue, Ticket, Utterance
 from routing.tickets import transcript_query
 
 log = structlog.get_logger(__name__)
@@ -36,7 +39,7 @@ urgency is always written. One certain word of a matter reaches 0.63, hints alon
 async def open_draft(session: AsyncSession, call: Call, jurisdiction: Jurisdiction, at: datetime) -> Ticket:
     """The draft ticket of a call that has none yet, with the next serial number of its day."""
     ticket = Ticket(
-        serial=await _next_serial(session, jurisdiction, at),
+        serial=await next_serial(session, jurisdiction, at),
         call_id=call.call_id,
         jurisdiction=jurisdiction.id,
         created_at=at,
@@ -53,25 +56,6 @@ async def open_draft(session: AsyncSession, call: Call, jurisdiction: Jurisdicti
     return ticket
 
 
-async def _next_serial(session: AsyncSession, jurisdiction: Jurisdiction, at: datetime) -> str:
-    """Prefix, local date, six digits. The counter's row is locked until the ticket is committed: no number twice."""
-    day = f"{at.astimezone(jurisdiction.zone):%Y%m%d}"
-    first = {"prefix": jurisdiction.prefix, "day": day, "last": 1}
-    following = {"last": TicketCounter.last + 1}
-    key = [TicketCounter.prefix, TicketCounter.day]
-    if session.get_bind().dialect.name == "postgresql":
-        on_postgres = postgresql.insert(TicketCounter).values(first)
-        number = await session.scalar(
-            on_postgres.on_conflict_do_update(index_elements=key, set_=following).returning(TicketCounter.last)
-        )
-    else:
-        on_sqlite = sqlite.insert(TicketCounter).values(first)
-        number = await session.scalar(
-            on_sqlite.on_conflict_do_update(index_elements=key, set_=following).returning(TicketCounter.last)
-        )
-    return f"{jurisdiction.prefix}{day}{number:06d}"
-
-
 async def ticket_of(session: AsyncSession, call: Call) -> Ticket | None:
     """The ticket of a call, locked until the end of the transaction."""
     found: Ticket | None = await session.scalar(select(Ticket).where(Ticket.call_id == call.call_id).with_for_update())
@@ -85,6 +69,7 @@ async def fill(session: AsyncSession, ticket: Ticket, call: Call, jurisdiction: 
     heard = [_as_heard(said) for said in await session.scalars(transcript_query(call.call_id))]
     try:
         filled, proposals = read(heard, jurisdiction, call.arrived_at)
+        person = person_of(heard, jurisdiction)
     except Exception:
         # What was said is kept and the agent can write the ticket; a mistake in reading must not cost the utterance.
         _unreadable.inc()
@@ -92,14 +77,16 @@ async def fill(session: AsyncSession, ticket: Ticket, call: Call, jurisdiction: 
         return
     fields = dict(ticket.fields)
     for name, new in filled.items():
-        if fields[name]["source"] == "machine":
+        if fields[name]["source"] == "machine" and fields[name]["by"] != BY_LINKAGE:
             fields[name] = new
-    if fields == ticket.fields and proposals == ticket.proposals:
+    wishes = await unheeded(session, ticket, person.wishes if person else ())
+    if fields == ticket.fields and proposals == ticket.proposals and not wishes:
         return
     before = ticket.fields
     ticket.version += 1
     ticket.updated_at = at
     ticket.fields, ticket.proposals = fields, proposals
+    heed(session, ticket, wishes, at)
     for name, new in fields.items():
         if new["value"] != before[name]["value"]:
             session.add(

@@ -28,11 +28,15 @@ from sqlalchemy import (
     MetaData,
     UniqueConstraint,
     event,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 from sqlalchemy.types import Text, TypeDecorator
+
+from routing.secrecy import sealing
+from routing.secrecy.keys import Keys
 
 FIELDS = (
     "time",
@@ -105,8 +109,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-_Json = JSON().with_variant(JSONB(), "postgresql")
-_RowId = BigInteger().with_variant(Integer(), "sqlite")
+json_column = JSON().with_variant(JSONB(), "postgresql")
+RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -124,18 +128,30 @@ class Base(DeclarativeBase):
     type_annotation_map = {str: Text(), datetime: UtcDateTime()}  # noqa: RUF012 - SQLAlchemy reads it from the class
 
 
+sealing.listen(Base)
+
+
 class Call(Base):
     """A citizen's call, as the telephone side told it. `state`: arriving, waiting, ringing, talking or ended."""
 
     __tablename__ = "calls"
-    __table_args__ = (Index(None, "state", "node"), Index(None, "arrived_at"))
+    __table_args__ = (
+        Index(None, "state", "node"),
+        Index(None, "arrived_at"),
+        Index(None, "source", "arrived_at"),
+        Index(None, "caller_key", "arrived_at"),
+    )
 
     call_id: Mapped[str] = mapped_column(primary_key=True)
     node: Mapped[str] = mapped_column(default="")
     caller_number: Mapped[str] = mapped_column(default="")
+    caller_key: Mapped[str] = mapped_column(default="")
+    """As `Ticket.caller_key`; calls of one caller are found by it, as the number is sealed."""
     caller_name: Mapped[str] = mapped_column(default="")
     called_number: Mapped[str] = mapped_column(default="")
     trunk: Mapped[str] = mapped_column(default="")
+    source: Mapped[str] = mapped_column(default="")
+    """The line that handed the call over, such as 110 (YL-3); empty: the citizen dialled."""
     channel: Mapped[str] = mapped_column(default="")
     state: Mapped[str] = mapped_column(default="arriving")
     queue: Mapped[str] = mapped_column(default="")
@@ -152,7 +168,7 @@ class Call(Base):
     unseen: Mapped[bool] = mapped_column(default=False)
     """It ended while nobody looked."""
     rebuilt: Mapped[bool] = mapped_column(default=False)
-    listening: Mapped[dict[str, Any]] = mapped_column(_Json, default=dict)
+    listening: Mapped[dict[str, Any]] = mapped_column(json_column, default=dict)
     """{speaker: {"state": on, no_model, overloaded, tap_failed or stalled, "model": str, "detail": str}}"""
 
 
@@ -162,7 +178,7 @@ class Utterance(Base):
     __tablename__ = "utterances"
     __table_args__ = (UniqueConstraint("tap_id", "number"),)
 
-    id: Mapped[int] = mapped_column(_RowId, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
     call_id: Mapped[str] = mapped_column(ForeignKey("calls.call_id"), index=True)
     speaker: Mapped[str]
     tap_id: Mapped[str]
@@ -172,7 +188,7 @@ class Utterance(Base):
     start: Mapped[float]
     end: Mapped[float]
     confidence: Mapped[float]
-    words: Mapped[list[dict[str, Any]]] = mapped_column(_Json, default=list)
+    words: Mapped[list[dict[str, Any]]] = mapped_column(json_column, default=list)
     """[{"text", "start", "end", "confidence"}]"""
 
 
@@ -196,13 +212,28 @@ class TicketCounter(Base):
 
 
 class Ticket(Base):
-    """A caller's matter. `state`: draft or confirmed. `attention`: why a supervisor should look, or empty.
+    """A caller's matter. `state`: see routing.life.states. `attention`: why a supervisor should look, or empty.
+
+    While it is a draft everything stands in `fields`; what the law decides by is copied from there into columns of
+    its own when the ticket is accepted, and is changed by decisions only.
 
     `version` goes up by one with every change; a writer that has read an older one loses (optimistic lock).
     """
 
     __tablename__ = "tickets"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "state"), Index(None, "attention"))
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "state"),
+        Index(None, "attention"),
+        Index(None, "lead_unit", "state"),
+        Index(
+            "uq_tickets_external_id",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id <> ''"),
+            sqlite_where=text("external_id <> ''"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, default=lambda: str(uuid.uuid4()))
     serial: Mapped[str] = mapped_column(unique=True)
@@ -213,14 +244,68 @@ class Ticket(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    confirmed_at: Mapped[datetime | None] = mapped_column(default=None)
-    confirmed_by: Mapped[str] = mapped_column(default="")
     caller_number: Mapped[str] = mapped_column(default="")
     called_number: Mapped[str] = mapped_column(default="")
-    fields: Mapped[dict[str, FieldValue]] = mapped_column(_Json, default=lambda: blank_fields())
+    fields: Mapped[dict[str, FieldValue]] = mapped_column(json_column, default=lambda: blank_fields())
     """One `FieldValue` for every name in `FIELDS`, empty ones included."""
-    proposals: Mapped[dict[str, list[Candidate]]] = mapped_column(_Json, default=lambda: {n: [] for n in PROPOSED})
+    proposals: Mapped[dict[str, list[Candidate]]] = mapped_column(
+        json_column, default=lambda: {n: [] for n in PROPOSED}
+    )
     """For every name in `PROPOSED` the candidates, best first."""
+
+    channel: Mapped[str] = mapped_column(default="电话")
+    external_id: Mapped[str] = mapped_column(default="")
+    """The ticket's id on the city's platform, where it came from there or was sent up (YZ-6(8))."""
+    intent: Mapped[str] = mapped_column(default="")
+    urgency: Mapped[str] = mapped_column(default="")
+    handling_class: Mapped[str] = mapped_column(default="")
+    matter: Mapped[str] = mapped_column(default="")
+    scope: Mapped[str] = mapped_column(default="")
+    """The item of the intake scope, such as YZ-11-3."""
+    ground: Mapped[str] = mapped_column(default="")
+    """The ground of refusal, such as YZ-12-5; or what it was referred to: 114, discipline, out_of_area, a line."""
+    functional_unit: Mapped[str] = mapped_column(default="")
+    territorial_unit: Mapped[str] = mapped_column(default="")
+    lead_unit: Mapped[str] = mapped_column(default="")
+    """The lead unit's id since the last dispatch."""
+    place: Mapped[str] = mapped_column(default="")
+    """Name of the place in the gazetteer, as far as it is known; for merging and statistics."""
+    caller_key: Mapped[str] = mapped_column(default="")
+    """The same for tickets of the same caller and nothing else: a keyed hash, never the number itself."""
+    hazard: Mapped[bool] = mapped_column(default=False)
+    anonymous: Mapped[bool] = mapped_column(default=False)
+    identity_secret: Mapped[bool] = mapped_column(default=False)
+    content_secret: Mapped[bool] = mapped_column(default=False)
+    restricted_to: Mapped[str] = mapped_column(default="")
+    """The only unit that may see it, apart from those who took it in (discipline matters)."""
+    direct: Mapped[bool] = mapped_column(default=False)
+    """Dispatched by the direct-dispatch list (直派清单)."""
+    supervised: Mapped[bool] = mapped_column(default=False)
+    return_locked: Mapped[bool] = mapped_column(default=False)
+    """The unit was determined by a dispute procedure: no unit may return it any more (TP-16)."""
+    extensions: Mapped[int] = mapped_column(default=0)
+    """How many extensions were granted."""
+    redos: Mapped[int] = mapped_column(default=0)
+    rounds: Mapped[int] = mapped_column(default=0)
+    """How often it has been dispatched."""
+    truth_reminded_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When the caller was reminded that a report has to be true (YZ-33)."""
+    pre_reviewed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When the host agreed to the first opinion, so that it may be dispatched (YL-14(2))."""
+    accepted_at: Mapped[datetime | None] = mapped_column(default=None)
+    accepted_by: Mapped[str] = mapped_column(default="")
+    dispatched_at: Mapped[datetime | None] = mapped_column(default=None)
+    """The first dispatch: where the citizen's own clock began (S10)."""
+    due_at: Mapped[datetime | None] = mapped_column(default=None)
+    """The completion limit as it stands now."""
+    completed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When the result that the centre passed was submitted; answered on the spot: when it was answered."""
+    late: Mapped[bool | None] = mapped_column(default=None)
+    """Whether it was completed after its limit; None: not completed, or it had none."""
+    reviewed_at: Mapped[datetime | None] = mapped_column(default=None)
+    """When the centre passed the result."""
+    called_back_at: Mapped[datetime | None] = mapped_column(default=None)
+    archived_at: Mapped[datetime | None] = mapped_column(default=None)
 
     # One change of a ticket is one new version, however often the session flushes: the services count, not the ORM.
     __mapper_args__ = {"version_id_col": version, "version_id_generator": False}  # noqa: RUF012
@@ -231,14 +316,14 @@ class TicketChange(Base):
 
     __tablename__ = "ticket_changes"
 
-    id: Mapped[int] = mapped_column(_RowId, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
     ticket_id: Mapped[str] = mapped_column(ForeignKey("tickets.id"), index=True)
     version: Mapped[int]
     """The version of the ticket that this change made."""
     at: Mapped[datetime]
     actor: Mapped[str]
     action: Mapped[str]
-    """opened, filled, edited, confirmed, attention, ..."""
+    """opened, filled, edited, attention, ...; an action of routing.life.states."""
     field: Mapped[str] = mapped_column(default="")
     before: Mapped[str] = mapped_column(default="")
     after: Mapped[str] = mapped_column(default="")
@@ -266,10 +351,12 @@ def _refuse(mapper: Mapper[Any], connection: Connection, target: TicketChange) -
 class Database:
     """The engine and its sessions. Objects stay readable after their session has ended."""
 
-    def __init__(self, url: str, *, busy_seconds: float = SQLITE_BUSY_SECONDS) -> None:
+    def __init__(self, url: str, *, keys: Keys | None = None, busy_seconds: float = SQLITE_BUSY_SECONDS) -> None:
+        """With `keys` what citizens said is sealed (routing.secrecy.sealing); without, only open rows can be read."""
         self.url = url
+        self.keys = keys
         self._engine = engine(url, busy_seconds=busy_seconds)
-        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, info={"keys": keys})
 
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:

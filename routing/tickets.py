@@ -12,15 +12,23 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from ivr.events import now
+from routing.acceptance import take_in
 from routing.history import MACHINE, line, set_attention
 from routing.jurisdiction import Jurisdiction
+from routing.life.states import ticket_step
 from routing.storage import FIELDS, Call, Database, FieldValue, Ticket, TicketChange, Utterance
+from routing.ticket_errors import AlreadyConfirmed as AlreadyConfirmed
+from routing.ticket_errors import BadField as BadField
+from routing.ticket_errors import NoSuchTicket as NoSuchTicket
+from routing.ticket_errors import TicketChanged as TicketChanged
+from routing.ticket_errors import TicketError as TicketError
 
 MAX_FIELD_CHARACTERS = 4000
 
@@ -29,8 +37,15 @@ ATTENTION = {
     "abandoned": "来电未被接听，请回拨",
     "spoke_unanswered": "来电人已留言说明，但无人接听，请回拨",
     "no_transcript": "通话没有转写，请按录音补录",
+    "line_exhausted": "紧急专线没有接通，请立即核实来电人的安全",
+    "not_telephoned": "应急工单还没有电话通知承办单位",
+    "callback_unsolved": "回访时诉求人表示未处理或未解决，请退回承办单位并定期限",
+    "rated_after_archive": "归档后收到不满意的首次评价，请决定是否重办",
 }
 """Reasons why a supervisor should look at a ticket, and what the list says."""
+
+LINE_EXHAUSTED = "line_exhausted"
+"""That of them which the end of the call does not replace."""
 
 MISSED = ("abandoned", "spoke_unanswered")
 """Those of them that say: this caller is still owed a call."""
@@ -40,44 +55,11 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: the name that the history shows, and the role (agent, supervisor, ...)."""
+    """Who acts: the name that the history shows, the role (agent, supervisor, ...), and the unit; "": the centre."""
 
     name: str
     role: str
-
-
-class TicketError(Exception):
-    """What a person wanted cannot be done. `code` is stable, `field` names the field or is empty."""
-
-    code = "ticket_error"
-
-    def __init__(self, message: str, *, field: str = "") -> None:
-        super().__init__(message)
-        self.field = field
-
-
-class NoSuchTicket(TicketError):
-    """There is no ticket with this id."""
-
-    code = "no_such_ticket"
-
-
-class TicketChanged(TicketError):
-    """Somebody changed the ticket since the version that this person has seen."""
-
-    code = "ticket_changed"
-
-
-class BadField(TicketError):
-    """A value that cannot be kept: unknown field, too long, control characters, unknown id."""
-
-    code = "bad_field"
-
-
-class AlreadyConfirmed(TicketError):
-    """The ticket is confirmed; its draft is closed."""
-
-    code = "already_confirmed"
+    unit: str = ""
 
 
 async def edit(
@@ -94,13 +76,13 @@ async def edit(
     Give only the fields that the person touched. With a `jurisdiction`, ids (intent, urgency, matter, units)
     are checked against it. Raises NoSuchTicket, BadField, AlreadyConfirmed, TicketChanged.
     """
-    checked = _checked(values, jurisdiction)
+    checked = checked_values(values, jurisdiction)
 
     async def change(session: AsyncSession, ticket: Ticket) -> None:
         await _refuse_conflict(session, ticket, version, checked, actor, unseen_too=False)
         if _news(ticket, checked):
             _next_version(ticket)
-            _write(session, ticket, checked, actor)
+            write_values(session, ticket, checked, actor)
 
     return await _changed(db, ticket_id, change)
 
@@ -112,27 +94,54 @@ async def confirm(
     values: dict[str, str],
     actor: Actor,
     *,
-    jurisdiction: Jurisdiction | None = None,
+    jurisdiction: Jurisdiction,
+    reminded: bool = False,
+    scope: str = "",
 ) -> Ticket:
-    """Save `values` and confirm the draft; from then on the machine changes nothing. Of several at once, one wins.
+    """Save `values` and confirm the draft: the ticket is accepted, and the machine changes nothing from then on.
 
+    Of several at once, one wins. `reminded`: the caller was told that a report has to be true (YZ-33). `scope`: the
+    item of the intake scope, where matter and intent do not say which.
     Raises NoSuchTicket, BadField, AlreadyConfirmed, TicketChanged.
     """
-    checked = _checked(values, jurisdiction)
+    checked = checked_values(values, jurisdiction)
 
     async def change(session: AsyncSession, ticket: Ticket) -> None:
         await _refuse_conflict(session, ticket, version, checked, actor, unseen_too=True)
         _next_version(ticket)
-        _write(session, ticket, checked, actor)
-        at = ticket.updated_at
-        ticket.state = "confirmed"
-        ticket.confirmed_at = at
-        ticket.confirmed_by = actor.name
-        session.add(line(ticket, at, actor.name, "confirmed"))
-        if ticket.attention:
-            session.add(set_attention(ticket, "", at, actor.name, why="工单已确认"))
+        write_values(session, ticket, checked, actor)
+        for made in accepted(ticket, jurisdiction, ticket.updated_at, actor.name, scope=scope, reminded=reminded):
+            session.add(made)
 
     return await _changed(db, ticket_id, change)
+
+
+def accepted(
+    ticket: Ticket,
+    jurisdiction: Jurisdiction,
+    at: datetime,
+    actor: str,
+    *,
+    scope: str = "",
+    handling_class: str = "",
+    reminded: bool = False,
+) -> list[TicketChange]:
+    """Accept a draft as part of the version that has been begun; gives the lines of its history.
+
+    Raises BadField (routing.acceptance.take_in).
+    """
+    take_in(ticket, jurisdiction, at, scope=scope, handling_class=handling_class, reminded=reminded)
+    ticket.state = "accepted"
+    ticket.accepted_at = at
+    ticket.accepted_by = actor
+    rule = ticket_step("accept").rule(jurisdiction.prefix)
+    why = f"受理范围 {ticket.scope}"
+    lines = [line(ticket, at, actor, "accept", field="state", before="draft", after="accepted", why=why, rule=rule)]
+    if reminded:
+        lines.append(line(ticket, at, actor, "remind_of_truth", why="已提醒来电人举报内容须真实", rule="YZ-33"))
+    if ticket.attention:
+        lines.append(set_attention(ticket, "", at, actor, why="工单已确认"))
+    return lines
 
 
 async def clear_attention(db: Database, ticket_id: str, version: int, actor: Actor, *, why: str = "") -> Ticket:
@@ -221,16 +230,24 @@ def transcript_query(call_id: str) -> Select[Utterance]:
     return select(Utterance).where(Utterance.call_id == call_id).order_by(Utterance.at, Utterance.id)
 
 
-def _checked(values: dict[str, str], jurisdiction: Jurisdiction | None) -> dict[str, str]:
+def why_not_kept(text: str, limit: int = MAX_FIELD_CHARACTERS) -> str:
+    """What is wrong with a text that a person gave, for people; "" when it can be kept."""
+    if len(text) > limit:
+        return f"内容有 {len(text)} 个字，最多 {limit} 个"
+    if _CONTROL.search(text):
+        return "内容里有控制字符，请删去（可以换行）"
+    return ""
+
+
+def checked_values(values: dict[str, str], jurisdiction: Jurisdiction | None) -> dict[str, str]:
+    """Values of fields that people gave, without blanks around them. Raises BadField."""
     checked: dict[str, str] = {}
     for name, given in values.items():
         if name not in FIELDS:
             raise BadField(f"没有“{name}”这个字段（有：{'、'.join(FIELDS)}）", field=name)
         value = given.replace("\r\n", "\n").strip()
-        if len(value) > MAX_FIELD_CHARACTERS:
-            raise BadField(f"内容有 {len(value)} 个字，最多 {MAX_FIELD_CHARACTERS} 个", field=name)
-        if _CONTROL.search(value):
-            raise BadField("内容里有控制字符，请删去（可以换行）", field=name)
+        if wrong := why_not_kept(value):
+            raise BadField(wrong, field=name)
         if jurisdiction is not None and value and not jurisdiction.allows(name, value):
             raise BadField(f"“{value}”不在{jurisdiction.name}的目录里", field=name)
         checked[name] = value
@@ -253,14 +270,21 @@ async def _refuse_conflict(
     session: AsyncSession, ticket: Ticket, version: int, values: dict[str, str], actor: Actor, *, unseen_too: bool
 ) -> None:
     if ticket.state != "draft" and ticket.version == version:
-        raise AlreadyConfirmed(f"工单 {ticket.serial} 已由 {ticket.confirmed_by} 确认")
+        raise _closed(ticket)
     for made in await _since(session, ticket, version):
         other_person_here = made.field in values and made.actor not in (MACHINE, actor.name)
         not_seen = unseen_too and made.field in FIELDS and made.field not in values and made.actor != actor.name
-        if made.action == "confirmed" or other_person_here or not_seen:
-            raise TicketChanged(f"工单 {ticket.serial} 在您查看之后被修改过，请刷新后再试", field=made.field)
+        left_draft = made.field == "state" and made.before == "draft"
+        if left_draft or other_person_here or not_seen:
+            field = "" if left_draft else made.field
+            raise TicketChanged(f"工单 {ticket.serial} 在您查看之后被修改过，请刷新后再试", field=field)
     if ticket.state != "draft":
-        raise AlreadyConfirmed(f"工单 {ticket.serial} 已由 {ticket.confirmed_by} 确认")
+        raise _closed(ticket)
+
+
+def _closed(ticket: Ticket) -> AlreadyConfirmed:
+    by = f"由 {ticket.accepted_by} 确认" if ticket.accepted_by else "处理完毕"
+    return AlreadyConfirmed(f"工单 {ticket.serial} 已{by}，不能再修改草稿")
 
 
 async def _since(session: AsyncSession, ticket: Ticket, version: int) -> list[TicketChange]:
@@ -272,8 +296,8 @@ async def _since(session: AsyncSession, ticket: Ticket, version: int) -> list[Ti
     return list(await session.scalars(query))
 
 
-def _write(session: AsyncSession, ticket: Ticket, values: dict[str, str], actor: Actor) -> None:
-    """Set the fields that change, as part of the version that has been begun."""
+def write_values(session: AsyncSession, ticket: Ticket, values: dict[str, str], actor: Actor) -> None:
+    """Set the fields that a person changes, as part of the version that has been begun; lines of history with it."""
     fields = dict(ticket.fields)
     for name, value in _news(ticket, values).items():
         before = fields[name]["value"]

@@ -16,6 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from routing.jurisdiction import Jurisdiction, load
+from routing.secrecy.keys import Keys, draw
 from routing.storage import Database, migrate
 from settings import ROOT
 from tests.services import PostgresServer, RedisServer
@@ -112,9 +113,15 @@ async def migrated(request: pytest.FixtureRequest, tmp_path: Path, migrated_file
     return Empty("postgresql", server.url(name), server=server)
 
 
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    """Keys of this test process; what is sealed with them is read by nobody else."""
+    return draw(tmp_path_factory.mktemp("keys") / "seal-keys.yaml")
+
+
 @pytest.fixture
-async def database(migrated: Empty) -> AsyncIterator[Database]:
-    opened = Database(migrated.url)
+async def database(migrated: Empty, keys: Keys) -> AsyncIterator[Database]:
+    opened = Database(migrated.url, keys=keys)
     yield opened
     await opened.close()
 

@@ -138,18 +138,22 @@ async def test_one_person_in_two_windows_is_no_conflict(hotline: Hotline) -> Non
 async def test_confirming(hotline: Hotline) -> None:
     await hotline.arrives()
     ticket = await hotline.says("保港的路灯坏了")
-    confirmed = await tickets.confirm(hotline.database, ticket.id, ticket.version, {"person": "王小明"}, WANG)
-    assert (confirmed.state, confirmed.confirmed_by) == ("confirmed", WANG.name)
-    assert confirmed.confirmed_at is not None
+    confirmed = await tickets.confirm(
+        hotline.database, ticket.id, ticket.version, {"person": "王小明"}, WANG, jurisdiction=hotline.jurisdiction
+    )
+    assert (confirmed.state, confirmed.accepted_by) == ("accepted", WANG.name)
+    assert confirmed.accepted_at is not None
     assert confirmed.fields["place"]["source"] == "machine"
     assert [change.action for change in await tickets.history(hotline.database, ticket.id)][-2:] == [
         "edited",
-        "confirmed",
+        "accept",
     ]
     later = await hotline.says("不是保港是梅山")
     assert later.fields == confirmed.fields and later.version == confirmed.version
     with pytest.raises(AlreadyConfirmed):
-        await tickets.confirm(hotline.database, ticket.id, confirmed.version, {}, WANG)
+        await tickets.confirm(
+            hotline.database, ticket.id, confirmed.version, {}, WANG, jurisdiction=hotline.jurisdiction
+        )
     with pytest.raises(AlreadyConfirmed):
         await tickets.edit(hotline.database, ticket.id, confirmed.version, {"place": "梅山"}, WANG)
     with pytest.raises(TicketChanged):
@@ -161,10 +165,14 @@ async def test_nothing_is_confirmed_that_was_not_seen(hotline: Hotline) -> None:
     seen = await hotline.says("保港的路灯坏了")
     await hotline.says("不是保港是梅山")
     with pytest.raises(TicketChanged) as lost:
-        await tickets.confirm(hotline.database, seen.id, seen.version, {"person": "王小明"}, WANG)
+        await tickets.confirm(
+            hotline.database, seen.id, seen.version, {"person": "王小明"}, WANG, jurisdiction=hotline.jurisdiction
+        )
     assert lost.value.field in ("place", "territorial_unit", "event")
     everything = {name: field["value"] for name, field in seen.fields.items()}
-    confirmed = await tickets.confirm(hotline.database, seen.id, seen.version, everything, WANG)
+    confirmed = await tickets.confirm(
+        hotline.database, seen.id, seen.version, everything, WANG, jurisdiction=hotline.jurisdiction
+    )
     assert confirmed.fields["place"]["value"] == "保港"
 
 
@@ -173,7 +181,14 @@ async def test_of_many_who_confirm_at_once_one_wins(hotline: Hotline) -> None:
     actors = [Actor(f"坐席 {number}", "agent") for number in range(8)]
     results = await asyncio.gather(
         *(
-            tickets.confirm(hotline.database, ticket.id, ticket.version, {"person": actor.name}, actor)
+            tickets.confirm(
+                hotline.database,
+                ticket.id,
+                ticket.version,
+                {"person": actor.name},
+                actor,
+                jurisdiction=hotline.jurisdiction,
+            )
             for actor in actors
         ),
         return_exceptions=True,
@@ -182,9 +197,9 @@ async def test_of_many_who_confirm_at_once_one_wins(hotline: Hotline) -> None:
     assert len(winners) == 1
     assert all(isinstance(result, TicketChanged) for result in results if not isinstance(result, Ticket))
     stored = await hotline.ticket()
-    assert stored.confirmed_by == stored.fields["person"]["value"] == winners[0].confirmed_by
+    assert stored.accepted_by == stored.fields["person"]["value"] == winners[0].accepted_by
     actions = [change.action for change in await tickets.history(hotline.database, ticket.id)]
-    assert actions == ["opened", "edited", "confirmed"]
+    assert actions == ["opened", "edited", "accept"]
 
 
 async def test_agents_and_the_machine_write_at_once(hotline: Hotline) -> None:
@@ -234,7 +249,7 @@ async def test_values_at_the_limit_are_kept(hotline: Hotline) -> None:
 async def test_there_is_no_such_ticket(hotline: Hotline) -> None:
     for attempt in (
         tickets.edit(hotline.database, "nothing", 1, {}, WANG),
-        tickets.confirm(hotline.database, "nothing", 1, {}, WANG),
+        tickets.confirm(hotline.database, "nothing", 1, {}, WANG, jurisdiction=hotline.jurisdiction),
         tickets.clear_attention(hotline.database, "nothing", 1, LI),
         tickets.tickets(hotline.database, before="nothing"),
     ):
@@ -272,13 +287,17 @@ async def test_a_newer_reason_is_not_taken_off_unseen(hotline: Hotline) -> None:
 async def test_confirming_takes_a_ticket_off_the_list(hotline: Hotline) -> None:
     await hotline.arrives()
     missed = await hotline.ends()
-    confirmed = await tickets.confirm(hotline.database, missed.id, missed.version, {"event": "已回拨"}, WANG)
+    confirmed = await tickets.confirm(
+        hotline.database, missed.id, missed.version, {"event": "已回拨"}, WANG, jurisdiction=hotline.jurisdiction
+    )
     assert confirmed.attention == ""
 
 
 async def test_lists_are_paged_and_filtered(hotline: Hotline) -> None:
     made = [await hotline.arrives(f"c{number}", f"1380000000{number}", minutes=number // 2) for number in range(7)]
-    confirmed = await tickets.confirm(hotline.database, made[3].id, made[3].version, {}, WANG)
+    confirmed = await tickets.confirm(
+        hotline.database, made[3].id, made[3].version, {}, WANG, jurisdiction=hotline.jurisdiction
+    )
     await hotline.ends("c6")
     first = await tickets.tickets(hotline.database, limit=3)
     rest = await tickets.tickets(hotline.database, before=first[-1].id)
@@ -286,7 +305,7 @@ async def test_lists_are_paged_and_filtered(hotline: Hotline) -> None:
     assert len(first) == 3 and len(rest) == 4
     times = [one.created_at for one in [*first, *rest]]
     assert times == sorted(times, reverse=True)
-    assert [one.id for one in await tickets.tickets(hotline.database, state="confirmed")] == [confirmed.id]
+    assert [one.id for one in await tickets.tickets(hotline.database, state="accepted")] == [confirmed.id]
     assert len(await tickets.tickets(hotline.database, state="draft", attention=False)) == 5
     assert [call.call_id for call in await tickets.calls(hotline.database, live=False)] == ["c6"]
     assert len(await tickets.calls(hotline.database, live=True)) == 6

@@ -1,0 +1,270 @@
+"""Returns: within the limit, with reasons; reviewed; after a no the way is shut; several units name a lead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from routing.life import dispatch, handling, returning
+from routing.life.errors import BadValue, IllegalTransition, LawError, Locked, Missing, NotAllowed, Silent, TooLate
+from routing.tickets import Actor
+from tests.routing.life.conftest import (
+    AGENT,
+    CLERK,
+    HUANWEI,
+    MANAGER,
+    MONDAY,
+    OFFICE,
+    OTHER_CLERK,
+    ZHIFA,
+    ZHUJIAN,
+    Office,
+)
+from tests.routing.life.reading import clocks_of, everything_of, tasks_of
+
+REASON = "路灯由电网公司管理，不属于本单位职责"
+
+
+async def test_an_accepted_return_is_dispatched_again_with_full_limits(office: Office) -> None:
+    centre = office.centre
+    ticket = await office.dispatched()
+    office.clock.forward(hours=2)
+    ticket = await returning.return_task(centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    assert ticket.state == "returning"
+    review = await office.clock_of(ticket, "return_review")
+    assert (review.unit, review.due_at - review.started_at) == ("", timedelta(hours=8))
+    assert {one.kind: one.state for one in await clocks_of(centre.db, ticket.id)} == {
+        "citizen": "running",
+        "contact": "stopped",
+        "accept": "stopped",
+        "complete": "stopped",
+        "return": "met",
+        "return_review": "running",
+    }
+    office.clock.forward(hours=3)
+    ticket = await returning.review_return(centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=True)
+    assert ticket.state == "returned"
+    again = office.clock.forward(hours=1)
+    ticket = await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=ZHIFA)
+    assert (ticket.state, ticket.rounds, ticket.lead_unit) == ("dispatched", 2, ZHIFA)
+    assert (await office.clock_of(ticket, "complete")).due_at == again + timedelta(hours=48) == ticket.due_at
+    citizens = [one for one in await clocks_of(centre.db, ticket.id) if one.kind == "citizen"]
+    assert [(one.state, one.due_at) for one in citizens] == [("running", MONDAY + timedelta(hours=48))]
+    first, second = await tasks_of(centre.db, ticket.id)
+    assert (first.state, second.state, second.round) == ("returned", "dispatched", 2)
+
+
+async def test_a_rejected_return_locks_the_unit(office: Office) -> None:
+    centre = office.centre
+    ticket = await office.dispatched()
+    office.clock.forward(minutes=10)
+    ticket = await returning.return_task(centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    with pytest.raises(Missing):
+        await returning.review_return(centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=False)
+    office.clock.forward(hours=5)
+    ticket = await returning.review_return(
+        centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=False, why="路灯由住建管理"
+    )
+    assert ticket.state == "dispatched"
+    assert (await office.task_of(ticket)).return_locked
+    contact = await office.clock_of(ticket, "contact")
+    assert (contact.state, contact.due_at) == ("running", MONDAY + timedelta(hours=5, minutes=30))
+    before = await everything_of(centre.db, ticket.id)
+    with pytest.raises(Locked) as refused:
+        await returning.return_task(centre, ticket.id, ticket.version, CLERK, reason="再退一次")
+    assert (refused.value.code, refused.value.rule) == ("locked", "YZ-17")
+    assert await everything_of(centre.db, ticket.id) == before
+
+
+@pytest.mark.parametrize(("minutes", "in_time"), [(24 * 60, True), (24 * 60 + 1, False)])
+async def test_the_return_limit_is_the_last_moment(minutes: int, in_time: bool, office: Office) -> None:
+    ticket = await office.in_hand()
+    office.clock.at = MONDAY + timedelta(minutes=minutes)
+    attempt = returning.return_task(office.centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    if in_time:
+        assert (await attempt).state == "returning", "signing does not take the right to return (C13)"
+        return
+    with pytest.raises(TooLate) as refused:
+        await attempt
+    assert "2026-03-03 09:00" in str(refused.value)
+
+
+async def test_what_is_signed_comes_back_into_hand_after_a_no(office: Office) -> None:
+    ticket = await office.in_hand()
+    ticket = await returning.return_task(office.centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    ticket = await returning.review_return(
+        office.centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=False, why="属于本单位"
+    )
+    assert (ticket.state, (await office.task_of(ticket)).state) == ("in_hand", "accepted")
+
+
+async def test_a_dangerous_matter_is_returned_only_after_it_was_made_safe(office: Office) -> None:
+    ticket = await office.dispatched(matter="street_lamp")
+    assert ticket.hazard
+    with pytest.raises(Missing) as refused:
+        await returning.return_task(office.centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    assert (refused.value.rule, refused.value.field) == ("YZ-15", "safety")
+    ticket = await returning.return_task(
+        office.centre, ticket.id, ticket.version, CLERK, reason=REASON, safety="已断电并设围挡"
+    )
+    assert ticket.state == "returning"
+
+
+async def test_after_several_units_a_lead_must_be_named_to_verify(office: Office) -> None:
+    centre = office.centre
+    ticket = await office.dispatched()
+    for unit, clerk, following in ((ZHUJIAN, CLERK, ZHIFA), (ZHIFA, OTHER_CLERK, None)):
+        ticket = await returning.return_task(centre, ticket.id, ticket.version, clerk, reason=REASON)
+        ticket = await returning.review_return(centre, ticket.id, ticket.version, OFFICE, unit=unit, accepted=True)
+        if following:
+            ticket = await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=following)
+    with pytest.raises(Missing) as refused:
+        await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=HUANWEI)
+    assert (refused.value.rule, refused.value.field) == ("YZ-21", "verifies")
+    ticket = await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=HUANWEI, verifies=True)
+    assert (await office.task_of(ticket, HUANWEI)).verifies
+
+
+async def test_the_unit_whose_return_was_accepted_does_not_get_it_back_as_it_was(office: Office) -> None:
+    ticket = await office.dispatched()
+    ticket = await returning.return_task(office.centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    ticket = await returning.review_return(
+        office.centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=True
+    )
+    with pytest.raises(Locked):
+        await dispatch.redispatch(office.centre, ticket.id, ticket.version, AGENT, lead=ZHUJIAN)
+
+
+async def test_an_assisting_unit_returns_its_own_task_only(office: Office) -> None:
+    centre = office.centre
+    ticket = await office.dispatched(assisting=(ZHIFA,))
+    ticket = await returning.return_task(centre, ticket.id, ticket.version, OTHER_CLERK, reason=REASON)
+    assert (ticket.state, (await office.task_of(ticket, ZHIFA)).state) == ("dispatched", "returning")
+    ticket = await handling.sign(centre, ticket.id, ticket.version, CLERK)
+    ticket = await returning.review_return(centre, ticket.id, ticket.version, OFFICE, unit=ZHIFA, accepted=True)
+    assert (ticket.state, (await office.task_of(ticket, ZHIFA)).state) == ("in_hand", "returned")
+    assert (await office.clock_of(ticket, "complete")).state == "running"
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [AGENT, MANAGER, CLERK, OTHER_CLERK, Actor("吴", "unit_leader", ZHUJIAN)],
+    ids=lambda actor: f"{actor.role}-{actor.unit or 'centre'}",
+)
+async def test_only_the_centres_office_decides_on_returns(actor: Actor, office: Office) -> None:
+    ticket = await office.dispatched()
+    ticket = await returning.return_task(office.centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    before = await everything_of(office.centre.db, ticket.id)
+    with pytest.raises(NotAllowed) as refused:
+        await returning.review_return(office.centre, ticket.id, ticket.version, actor, unit=ZHUJIAN, accepted=True)
+    assert refused.value.rule == "YZ-17"
+    assert await everything_of(office.centre.db, ticket.id) == before
+
+
+async def test_a_unit_cannot_return_what_was_given_to_another(office: Office) -> None:
+    ticket = await office.dispatched()
+    with pytest.raises(NotAllowed):
+        await returning.return_task(office.centre, ticket.id, ticket.version, OTHER_CLERK, reason=REASON)
+    with pytest.raises(IllegalTransition):
+        await returning.review_return(office.centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=True)
+
+
+async def test_the_centre_takes_back_and_dispatches_anew(office: Office) -> None:
+    ticket = await office.in_hand()
+    ticket = await returning.take_back(office.centre, ticket.id, ticket.version, MANAGER, why="派错了单位")
+    assert ticket.state == "returned"
+    assert {one.kind: one.state for one in await clocks_of(office.centre.db, ticket.id)} == {
+        "citizen": "running",
+        "contact": "met",
+        "accept": "met",
+        "return": "cancelled",
+        "complete": "cancelled",
+    }
+    ticket = await dispatch.redispatch(
+        office.centre, ticket.id, ticket.version, AGENT, lead=ZHIFA, assisting=(ZHUJIAN,)
+    )
+    assert [(task.unit, task.role) for task in (await tasks_of(office.centre.db, ticket.id))[1:]] == [
+        (ZHIFA, "lead"),
+        (ZHUJIAN, "assist"),
+    ]
+
+
+async def test_a_limit_that_was_over_when_the_ticket_was_taken_back_stays_missed(office: Office) -> None:
+    ticket = await office.dispatched()
+    office.clock.forward(days=3)
+    ticket = await returning.take_back(office.centre, ticket.id, ticket.version, MANAGER, why="迟迟不办")
+    states = {one.kind: one.state for one in await clocks_of(office.centre.db, ticket.id)}
+    assert (states["contact"], states["accept"], states["complete"], states["return"]) == (
+        "missed",
+        "missed",
+        "missed",
+        "cancelled",
+    )
+
+
+async def test_turpan_wants_a_basis_within_20_hours_and_a_determined_unit_keeps_it(
+    open_office: Callable[..., Office],
+) -> None:
+    office = open_office("turpan")
+    unit, other = list(office.centre.jurisdiction.units)[:2]
+    clerk = Actor("马采编", "unit_clerk", unit)
+    ticket = await office.dispatched("", lead=unit)
+    with pytest.raises(Missing) as refused:
+        await returning.return_task(office.centre, ticket.id, ticket.version, clerk, reason=REASON)
+    assert refused.value.field == "basis"
+    window = await office.clock_of(ticket, "return")
+    assert window.due_at - window.started_at == timedelta(hours=20)
+    ticket = await returning.return_task(
+        office.centre, ticket.id, ticket.version, clerk, reason=REASON, basis="《三定规定》第三条"
+    )
+    law = office.centre.jurisdiction.law_at(office.clock.at).returns
+    assert law is not None
+    reviewer = Actor("审核人", law.reviewed_by)
+    ticket = await returning.review_return(office.centre, ticket.id, ticket.version, reviewer, unit=unit, accepted=True)
+    with pytest.raises(BadValue):
+        await dispatch.determine_unit(office.centre, ticket.id, ticket.version, MANAGER, unit=unit, by="掷骰子")
+    ticket = await dispatch.determine_unit(
+        office.centre, ticket.id, ticket.version, MANAGER, unit=unit, by=law.dispute_steps[0]
+    )
+    with pytest.raises(Locked):
+        await dispatch.redispatch(office.centre, ticket.id, ticket.version, AGENT, lead=other)
+    ticket = await dispatch.redispatch(office.centre, ticket.id, ticket.version, AGENT, lead=unit, verifies=True)
+    with pytest.raises(Locked):
+        await returning.return_task(
+            office.centre, ticket.id, ticket.version, clerk, reason=REASON, basis="《三定规定》第三条"
+        )
+
+
+async def test_where_the_document_is_silent_the_centre_takes_the_ticket_back(
+    open_office: Callable[..., Office],
+) -> None:
+    office = open_office("yangling")
+    unit = next(iter(office.centre.jurisdiction.units))
+    clerk = Actor("杨采编", "unit_clerk", unit)
+    ticket = await office.dispatched("", lead=unit, intent="help")
+    with pytest.raises(Silent):
+        await returning.return_task(office.centre, ticket.id, ticket.version, clerk, reason=REASON)
+    with pytest.raises(LawError):
+        await dispatch.determine_unit(office.centre, ticket.id, ticket.version, MANAGER, unit=unit, by="会议")
+    ticket = await returning.take_back(office.centre, ticket.id, ticket.version, MANAGER, why="派错了")
+    assert ticket.state == "returned"
+
+
+async def test_while_the_lead_waits_for_an_answer_those_who_assist_go_on(office: Office) -> None:
+    centre = office.centre
+    ticket = await office.dispatched(assisting=(ZHIFA, HUANWEI))
+    ticket = await returning.return_task(centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    ticket = await handling.report_contact(centre, ticket.id, ticket.version, OTHER_CLERK, note="已联系")
+    ticket = await handling.sign(centre, ticket.id, ticket.version, OTHER_CLERK)
+    assert (ticket.state, (await office.task_of(ticket, ZHIFA)).state) == ("returning", "accepted")
+    ticket = await returning.return_task(
+        centre, ticket.id, ticket.version, Actor("钱采编", "unit_clerk", HUANWEI), reason=REASON
+    )
+    assert (ticket.state, (await office.task_of(ticket, HUANWEI)).state) == ("returning", "returning")
+    ticket = await returning.review_return(centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=True)
+    assert ticket.state == "returned"
+    assert [task.state for task in await tasks_of(centre.db, ticket.id)] == ["returned", "withdrawn", "withdrawn"]
+    open_ones = [one.kind for one in await clocks_of(centre.db, ticket.id) if one.state in ("running", "stopped")]
+    assert open_ones == ["citizen"]
