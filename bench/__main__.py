@@ -1,4 +1,4 @@
-"""`make bench [ARGS="wire calls many screen"]`: the measurements, printed as Markdown for docs/benchmarks.md."""
+"""`make bench [ARGS="wire calls many screen linkage law knowledge"]`: measurements, as Markdown for the docs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from bench import calls, many_calls, screen, wire_peers
+from bench import calls, knowledge, law, linkage, many_calls, screen, wire_peers
 
-PARTS = ("wire", "calls", "many", "screen")
+PARTS = ("wire", "calls", "many", "screen", "linkage", "law", "knowledge")
 
 
 def main() -> None:
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--calls", type=int, default=100, help="concurrent calls (default 100)")
     parser.add_argument("--seconds", type=int, default=180, help="how long each lasts (default 180)")
+    parser.add_argument("--tickets", type=int, default=1_000_000, help="at most so many (law; default 1000000)")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
@@ -37,6 +38,9 @@ def main() -> None:
         ("calls", "Calls per second", lambda folder: calls.main(folder)),
         ("many", "Many calls at once", lambda f: many_calls.main(f, calls=arguments.calls, seconds=arguments.seconds)),
         ("screen", "From the agent's answer to the ticket on the screen", lambda folder: screen.main(folder)),
+        ("linkage", "Fifty linkages within ten seconds", lambda folder: linkage.main(folder)),
+        ("law", "The law on many tickets", lambda folder: law.main(folder, largest=arguments.tickets)),
+        ("knowledge", "Searching the knowledge base", lambda folder: knowledge.main(folder)),
     ):
         if part in parts:
             folder = Path(tempfile.mkdtemp(prefix="hotline-b-"))
