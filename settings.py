@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 ROOT = Path(__file__).resolve().parent
 """The project's folder: code, dialplans/ and the defaults of config/ lie below it."""
@@ -131,6 +131,12 @@ class CallSection(_Section):
     record: bool = True
 
 
+class WatchSection(_Section):
+    """The watch over limits (role clocks)."""
+
+    every_seconds: float = Field(default=15.0, ge=1, le=600, description="pause between two rounds")
+
+
 class Hotline(_Section):
     """config/hotline.yaml."""
 
@@ -143,6 +149,7 @@ class Hotline(_Section):
     web: WebSection = WebSection()
     call: CallSection = CallSection()
     listening: ListeningSection = ListeningSection()
+    watch: WatchSection = WatchSection()
 
 
 _NUMBER = re.compile(r"^\+?[0-9]{2,20}$")
@@ -161,6 +168,12 @@ def _name(value: str) -> str:
     return value
 
 
+def _line(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{3,6}", value):
+        raise ValueError(f"'{value}' is not an emergency line (3 to 6 digits, such as 119)")
+    return value
+
+
 class InboundNumber(_Section):
     """A number that citizens dial."""
 
@@ -172,10 +185,19 @@ class InboundNumber(_Section):
 
 
 class Trunk(_Section):
-    """A carrier that delivers calls. Calls are recognised by the address that they come from."""
+    """A carrier that delivers calls, or takes them to the emergency lines, or both."""
 
     name: str
-    match: list[str] = Field(min_length=1, description="addresses or networks, such as 203.0.113.7 or 203.0.113.0/24")
+    match: list[str] = Field(
+        default=[],
+        description="whose calls are this trunk's: addresses or networks, such as 203.0.113.7 or 203.0.113.0/24",
+    )
+    address: str | None = Field(default=None, description="host[:port] that calls out are sent to; null: none can be")
+    source: str | None = Field(default=None, description="110 on that line's own trunk: its calls go first (YL-3)")
+    send_location: bool = Field(default=False, description="PIDF-LO (RFC 4119) in calls to the emergency lines")
+    qualify_seconds: int = Field(
+        default=30, ge=0, le=3600, description="a trunk that does not answer is down; 0: never"
+    )
     codecs: list[Literal["alaw", "ulaw", "g722"]] = ["alaw", "ulaw"]
     register_server: str | None = Field(
         default=None, description="sip:host[:port] when the carrier wants us to register"
@@ -195,7 +217,25 @@ class Trunk(_Section):
                 raise ValueError(f"'{entry}' is neither an address nor a network such as 203.0.113.0/24") from None
         return value
 
-    _check_plain = field_validator("username", "password", "register_server")(_plain)
+    _check_plain = field_validator("username", "password", "register_server", "address")(_plain)
+
+    @field_validator("address")
+    @classmethod
+    def _reachable(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[0-9A-Za-z.-]+(:[0-9]{1,5})?", value):
+            raise ValueError(f"'{value}' is not host or host:port, such as 203.0.113.7:5060")
+        return value
+
+    @field_validator("source")
+    @classmethod
+    def _a_line(cls, value: str | None) -> str | None:
+        return value if value is None else _line(value)
+
+    @model_validator(mode="after")
+    def _for_something(self) -> Trunk:
+        if not self.match and not self.address:
+            raise ValueError(f"trunk {self.name} has neither match (calls in) nor address (calls out); it needs one")
+        return self
 
     @model_validator(mode="after")
     def _registers_with_a_name(self) -> Trunk:
@@ -210,17 +250,87 @@ class Trunk(_Section):
         return any(loopback in ipaddress.ip_network(entry, strict=False) for entry in self.match)
 
 
+class Target(_Section):
+    """A number of an emergency line, and the trunks by which it is tried, in this order."""
+
+    number: str
+    trunks: list[str] = Field(min_length=1)
+
+    _check_number = field_validator("number")(_number)
+
+
+class EmergencyLine(_Section):
+    """A line of the three-line linkage (YZ-14(5)): 110, 119, 120, 122, 114, the discipline line."""
+
+    line: str
+    name: str = Field(min_length=1, max_length=40)
+    targets: list[Target] = Field(min_length=1, description="the line itself first, the station's direct number last")
+    otherwise: str | None = Field(default=None, description="a line whose targets are tried when none of these answers")
+    caller_key: str | None = Field(
+        default=None, pattern="^[0-9]$", description="what a waiting caller presses after the emergency key"
+    )
+    ring_seconds: int = Field(default=20, ge=3, le=120, description="how long one target may take to answer")
+    redial_after_seconds: int = Field(default=2, ge=0, le=30, description="pause before a dropped line is redialled")
+    short_seconds: int = Field(
+        default=10, ge=0, le=60, description="a line that drops twice sooner than this has not answered: next target"
+    )
+    test: Target | None = Field(
+        default=None, description="called in a rehearsal; null: our own echo, which proves less"
+    )
+
+    @field_validator("line")
+    @classmethod
+    def _its_number(cls, value: str) -> str:
+        return _line(value)
+
+    @field_validator("otherwise")
+    @classmethod
+    def _another_line(cls, value: str | None) -> str | None:
+        return value if value is None else _line(value)
+
+    @property
+    def dialled(self) -> list[tuple[str, str]]:
+        """Number and trunk of each target, in the order in which they are tried."""
+        return [(target.number, trunk) for target in self.targets for trunk in target.trunks]
+
+
 class Lines(_Section):
-    """config/lines.yaml: numbers that citizens dial, and the trunks that their calls come by."""
+    """config/lines.yaml: numbers that citizens dial, the trunks of their calls, and the emergency lines."""
 
     numbers: list[InboundNumber] = Field(min_length=1)
     trunks: list[Trunk] = Field(min_length=1)
+    emergency_lines: list[EmergencyLine] = []
+    emergency_key: str = Field(
+        default="9", pattern="^[0-9]$", description="what a waiting caller presses when a life is in danger"
+    )
+    emergency_default: str | None = Field(
+        default=None, description="the line that is called when the emergency key is followed by no line's key"
+    )
+
+    offer_seconds: int = Field(
+        default=3, ge=1, le=30, description="how long a caller who spoke of danger may say no before lines are dialled"
+    )
 
     @model_validator(mode="after")
     def _unique(self) -> Lines:
         _no_twins("numbers", [n.number for n in self.numbers])
         _no_twins("trunks", [t.name for t in self.trunks])
+        _no_twins("emergency_lines", [line.line for line in self.emergency_lines])
+        _no_twins("emergency_lines: caller_key", [e.caller_key for e in self.emergency_lines if e.caller_key])
         return self
+
+    def line(self, line: str) -> EmergencyLine | None:
+        """The emergency line of this number."""
+        return next((found for found in self.emergency_lines if found.line == line), None)
+
+    def attempts(self, line: EmergencyLine) -> list[tuple[str, str]]:
+        """Number and trunk of each attempt to reach the line: its own targets, then those of `otherwise` and so on."""
+        found: dict[tuple[str, str], None] = {}
+        following: EmergencyLine | None = line
+        while following:
+            found |= dict.fromkeys(following.dialled)
+            following = self.line(following.otherwise) if following.otherwise else None
+        return list(found)
 
 
 class Queue(_Section):
@@ -340,9 +450,95 @@ def load(config_dir: Path, data_dir: Path, overrides: dict[str, str] | None = No
         for position, queue in enumerate(agent.queues):
             if queue not in known:
                 raise agents_tree.error(("agents", index, "queues", position), _no_such_queue(queue, known))
+    _check_emergency_lines(lines_tree, lines, hotline, agents)
     return Settings(
         config_dir=config_dir, data_dir=data_dir, hotline=hotline, lines=lines, queues=queues, agents=agents
     )
+
+
+def _check_emergency_lines(tree: YamlFile, lines: Lines, hotline: Hotline, agents: Agents) -> None:
+    """Raises ConfigurationError when a line leads nowhere, back to the hotline, or in a circle."""
+    own_address = _own_addresses(hotline)
+    for index, trunk in enumerate(lines.trunks):
+        if trunk.address and _with_port(trunk.address) in own_address:
+            raise tree.error(
+                ("trunks", index, "address"),
+                f"'{trunk.address}' is where this hotline itself listens; it must be the carrier's address",
+            )
+    for index, line in enumerate(lines.emergency_lines):
+        place = ("emergency_lines", index)
+        if problem := _leads_back(line.line, lines, agents):
+            raise tree.error((*place, "line"), problem)
+        for position, target in enumerate(line.targets):
+            _check_target(tree, (*place, "targets", position), target, lines, agents)
+            twins = [t for t in line.targets if t.number == target.number and set(t.trunks) & set(target.trunks)]
+            if len(twins) > 1:
+                raise tree.error(
+                    (*place, "targets", position), f"'{target.number}' by the same trunk is there twice in this line"
+                )
+        if line.test:
+            _check_target(tree, (*place, "test"), line.test, lines, agents)
+        if line.otherwise is not None:
+            _check_otherwise(tree, (*place, "otherwise"), line, lines)
+        if line.caller_key is None and line.line == lines.emergency_default:
+            raise tree.error(place, f"line {line.line} is the emergency_default; it needs a caller_key too")
+    known = [line.line for line in lines.emergency_lines]
+    if lines.emergency_default is not None and lines.emergency_default not in known:
+        raise tree.error(("emergency_default",), _no_such_line(lines.emergency_default, known))
+
+
+def _check_target(tree: YamlFile, place: tuple[str | int, ...], target: Target, lines: Lines, agents: Agents) -> None:
+    trunks = [trunk.name for trunk in lines.trunks]
+    for position, name in enumerate(target.trunks):
+        if name not in trunks:
+            raise tree.error(
+                (*place, "trunks", position),
+                f"there is no trunk '{name}' in this file (there are: {', '.join(trunks)})",
+            )
+    if len(set(target.trunks)) < len(target.trunks):
+        raise tree.error((*place, "trunks"), "a trunk is there twice; each may be there once")
+    if problem := _leads_back(target.number, lines, agents):
+        raise tree.error((*place, "number"), problem)
+
+
+def _check_otherwise(tree: YamlFile, place: tuple[str | int, ...], line: EmergencyLine, lines: Lines) -> None:
+    way, following = [line.line], line.otherwise
+    while following is not None:
+        way.append(following)
+        if following in way[:-1]:
+            raise tree.error(place, f"the lines go in a circle: {' -> '.join(way)}; one of them must end it")
+        found = lines.line(following)
+        if found is None:
+            raise tree.error(place, _no_such_line(following, [other.line for other in lines.emergency_lines]))
+        following = found.otherwise
+
+
+def _leads_back(number: str, lines: Lines, agents: Agents) -> str:
+    """Why this number is the hotline itself, '' when it is not."""
+    for own in lines.numbers:
+        # Also with the area code in front: 0898 12345.
+        if re.fullmatch(rf"((\+86|0086)0?[0-9]{{2,3}}|0[0-9]{{2,3}})?{re.escape(own.number)}", number):
+            return f"'{number}' is the hotline's own number {own.number}; it must be a number of somebody else"
+    if number in [agent.extension for agent in agents.agents]:
+        return f"'{number}' is an agent's extension; it must be a number of somebody else"
+    return ""
+
+
+def _own_addresses(hotline: Hotline) -> set[tuple[str, int]]:
+    asterisk, port = hotline.asterisk, hotline.ports.sip
+    hosts = {asterisk.bind, asterisk.external_address or asterisk.bind}
+    if hosts & {"0.0.0.0", "127.0.0.1"}:  # noqa: S104 - compared with, not listened on
+        hosts |= {"127.0.0.1", "localhost"}
+    return {(host, port) for host in hosts}
+
+
+def _with_port(address: str) -> tuple[str, int]:
+    host, _, port = address.partition(":")
+    return host, int(port or 5060)
+
+
+def _no_such_line(line: str, known: list[str]) -> str:
+    return f"there is no emergency line '{line}' in this file (there are: {', '.join(known) or 'none'})"
 
 
 def _no_such_queue(name: str, known: list[str]) -> str:
@@ -380,12 +576,16 @@ class YamlFile:
         self.value = value
         self._lines = lines
 
-    def error(self, key: tuple[str | int, ...], problem: str) -> ConfigurationError:
-        """A ConfigurationError that names this file, the line of `key` and the key."""
+    def line(self, key: tuple[str | int, ...]) -> int:
+        """The line on which `key`, or the nearest part of the file that it belongs to, begins."""
         place = key
         while place and place not in self._lines:
             place = place[:-1]
-        line = self._lines.get(place, 1)
+        return self._lines.get(place, 1)
+
+    def error(self, key: tuple[str | int, ...], problem: str) -> ConfigurationError:
+        """A ConfigurationError that names this file, the line of `key` and the key."""
+        line = self.line(key)
         name = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in key).lstrip(".")
         return ConfigurationError(f"{self.path}:{line}: {name + ': ' if name else ''}{problem}")
 
@@ -396,8 +596,21 @@ class YamlFile:
         try:
             return model.model_validate(self.value)
         except ValidationError as problem:
-            mistakes = [str(self.error(_yaml_key(e["loc"]), _in_words(e))) for e in problem.errors()]
-            raise ConfigurationError("\n".join(mistakes)) from problem
+            raise self._mistakes(problem) from problem
+
+    def as_list_of(self, model: type[ModelT]) -> list[ModelT]:
+        """The value, a list, each entry checked against `model`. Raises ConfigurationError, one line per mistake."""
+        if not isinstance(self.value, list):
+            raise self.error((), "must be a list, each entry beginning with a dash")
+        try:
+            return TypeAdapter(list[model]).validate_python(self.value)  # type: ignore[valid-type]
+        except ValidationError as problem:
+            raise self._mistakes(problem) from problem
+
+    def _mistakes(self, problem: ValidationError) -> ConfigurationError:
+        return ConfigurationError(
+            "\n".join(str(self.error(_yaml_key(e["loc"]), _in_words(e))) for e in problem.errors())
+        )
 
 
 def _yaml_key(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -418,6 +631,10 @@ def _in_words(error: Any) -> str:
             return f"{error['msg'][0].lower()}{error['msg'][1:]}{shown}"
 
 
+_LOADER: type[yaml.SafeLoader | yaml.CSafeLoader] = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+"""libyaml's, where PyYAML was built with it: a jurisdiction's file is read in a tenth of the time."""
+
+
 def read_yaml(path: Path) -> YamlFile:
     """Read one file. Raises ConfigurationError when it is missing, not UTF-8, not YAML, or has a key twice."""
     try:
@@ -428,14 +645,16 @@ def read_yaml(path: Path) -> YamlFile:
         raise ConfigurationError(f"{path}: cannot be read: {problem}") from problem
     lines: dict[tuple[str | int, ...], int] = {}
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_LOADER)
         _note_lines(path, node, (), lines)
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 1
         raise ConfigurationError(f"{path}:{line}: not valid YAML: {problem.problem}") from problem
     except yaml.YAMLError as problem:
         raise ConfigurationError(f"{path}: not valid YAML: {problem}") from problem
+    except ValueError as problem:  # what looks like a date and is none, such as 2026-02-30
+        raise ConfigurationError(f"{path}: holds a date that does not exist: {problem}") from problem
     return YamlFile(path, value, lines)
 
 

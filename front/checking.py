@@ -9,18 +9,24 @@ import tempfile
 from pathlib import Path
 
 from front.ports import free_tcp_port, free_udp_ports
-from ivr import asterisk_files
+from ivr import asterisk_files, prompts
 from ivr.ami import AmiClient, AmiError
 from ivr.secrets import Secrets
 from ivr.wire.ami import Message
+from routing.dispatching.direct_list import load as load_direct_list
 from routing.jurisdiction import load as load_jurisdiction
+from routing.linkage.configuration import load as load_linkage
 from settings import ConfigurationError, Ports, Settings
 
 _PROBLEM = re.compile(r"^\[[^\]]*\] (?P<level>WARNING|ERROR)\[[^\]]*\][^:]*: (?P<text>.*)$", re.MULTILINE)
 _STEP = re.compile(
     r"^ *(?:'[^']*' => +)?(?:\[[^\]]*\] )?(?P<priority>\d+)\. (?P<application>\w+)\(.*\[(?P<place>[^\]]+)\]$"
 )
-_CONTEXTS = ("from-trunk", "inbound", "welcome", "notice", "waiting", "from-agents")
+_CONTEXTS = (
+    *("from-trunk", "inbound", "welcome", "notice", "waiting", "from-agents", "waiting-keys", "emergency", "rehearsal"),
+    *("link-ask", "link-key", "link-menu", "link-desk", "link-caller", "link-agent", "link-line", "link-join"),
+    *("link-wanted", "link-end", "link-over", "link-note", "link-whisper"),
+)
 """What the bridge and the generated files rely on."""
 
 
@@ -34,9 +40,39 @@ async def check(settings: Settings, dialplans: Path) -> int:
         f"jurisdiction   {path.name}: {members} member units, {len(jurisdiction.outside_units)} outside, "
         f"{len(jurisdiction.matters)} matters"
     )
+    listed = load_direct_list(settings.config_dir / "direct-dispatch.yaml", jurisdiction)
+    if listed is not None:
+        use = "only proposed: no authority has issued it" if listed.inferred else "dispatched without an agent"
+        print(f"direct list    direct-dispatch.yaml: {len(listed.items)} items, {use}")
+    linkage = load_linkage(settings.config_dir, [line.line for line in settings.lines.emergency_lines])
+    print(
+        f"linkage        {len(settings.lines.emergency_lines)} emergency lines, rehearsed daily at "
+        f"{linkage.rehearsal.daily_at or 'no time'}; {len(linkage.stations)} stations are told by webhook"
+    )
+    _lines(settings)
     steps = await dialplan(settings, dialplans)
     print(f"dialplan       parsed by Asterisk; {steps} steps, every application known")
     return 0
+
+
+def _lines(settings: Settings) -> None:
+    """Say what the emergency lines lead to. Raises ConfigurationError when a prompt of one is missing."""
+    file = settings.config_dir / "prompts.yaml"
+    spoken = prompts.load(file).of("zh")
+    recorded = settings.config_dir / "recordings" / "zh"
+    missing = [
+        f"{file}: zh lacks {name}, which is played for the emergency line {line.line} of lines.yaml"
+        for line in settings.lines.emergency_lines
+        for name in (f"hotline/emergency-{line.line}", f"hotline/unreachable-{line.line}", f"hotline/line-{line.line}")
+        if name not in spoken and not (recorded / f"{name}.wav").exists()
+    ]
+    if missing:
+        raise ConfigurationError("\n".join(missing))
+    dials = {trunk.name for trunk in settings.lines.trunks if trunk.address}
+    for line in settings.lines.emergency_lines:
+        way = [f"{number} by {trunk}" for number, trunk in settings.lines.attempts(line) if trunk in dials]
+        said = ", ".join(way) or "no trunk has an address: the number is read to the caller"
+        print(f"line {line.line:<9} {said}")
 
 
 async def dialplan(settings: Settings, dialplans: Path) -> int:

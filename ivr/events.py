@@ -26,6 +26,22 @@ TAP_KEY = "hotline:tap:{tap_id}"
 
 Speaker = Literal["caller", "agent"]
 EndedBy = Literal["caller", "agent", "hotline", "unknown"]
+Party = Literal["caller", "agent", "line"]
+Outcome = Literal[
+    "dialling",
+    "ringing",
+    "answered",
+    "busy",
+    "no_answer",
+    "congestion",
+    "unavailable",
+    "failed",
+    "dropped",
+    "cancelled",
+]
+"""How one attempt to reach a line goes. `unavailable`: the trunk is down, has no address, or knows no such number;
+`dropped`: the line had answered and hung up; `cancelled`: we gave it up (the caller is gone, the line was taken out).
+"""
 
 
 def now() -> datetime:
@@ -74,6 +90,8 @@ class CallArrived(CallEvent):
     """The Asterisk node that holds the call."""
     channel: str
     uniqueid: str
+    source: str = ""
+    """Who hands the call over when it is not the citizen who dialled: `110` for that line's inbound trunk (YL-3)."""
     rebuilt: bool = False
     """True when the bridge found the call in progress, after a time in which it saw nothing."""
 
@@ -153,6 +171,103 @@ class CallEnded(CallEvent):
     unseen: bool = False
 
 
+class OfferDeclined(CallEvent):
+    """A waiting caller who had spoken of danger was offered these lines and said no, by a digit."""
+
+    kind: Literal["offer_declined"] = "offer_declined"
+    lines: tuple[str, ...]
+
+
+class LinkageEvent(CallEvent):
+    """An event of a call's three-line linkage (YZ-14(5)). A call has one linkage at most, known by its `call_id`;
+    lines are added to it and taken out of it. A repeated `LinkageAsked` adds lines to the linkage that is there.
+    """
+
+    rebuilt: bool = False
+    """True when it happened while the bridge was away and was put together afterwards from the dialplan's notes."""
+
+
+class LinkageAsked(LinkageEvent):
+    """Somebody asked for these lines. `who` is the agent's extension or account, '' for the caller."""
+
+    kind: Literal["linkage_asked"] = "linkage_asked"
+    lines: tuple[str, ...]
+    by: Literal["agent", "caller", "hotline", "trunk"]
+    via: Literal["desk", "feature_code", "digit", "speech", "dialplan"]
+    who: str = ""
+
+
+class LinkageJoined(LinkageEvent):
+    """A party came into the conference. `name` is an extension, a line (`119`), or the caller's number."""
+
+    kind: Literal["linkage_joined"] = "linkage_joined"
+    party: Party
+    name: str
+    channel: str
+
+
+class LinkageLeft(LinkageEvent):
+    """A party is out of the conference.
+
+    `reason`: left (an agent's own act; caller and line stay), dropped (its leg went), taken_out (a line, by the desk),
+    ended (with the whole linkage).
+    """
+
+    kind: Literal["linkage_left"] = "linkage_left"
+    party: Party
+    name: str
+    channel: str
+    reason: Literal["left", "dropped", "taken_out", "ended"]
+
+
+class LineAttempt(LinkageEvent):
+    """How an attempt to reach a line goes: told as `dialling`, perhaps as `ringing` and `answered`, once at its end.
+
+    (`dialling`, `attempt`) names the attempt: `dialling` is the same for all attempts of one asking of a line, a line
+    that is asked for again later has another; `attempt` counts from 1. `number` and `trunk` are those of the target.
+    """
+
+    kind: Literal["line_attempt"] = "line_attempt"
+    line: str
+    dialling: str
+    attempt: int
+    number: str
+    trunk: str
+    outcome: Outcome
+    cause: int = 0
+    """Q.850 cause, 0 when there is none."""
+    detail: str = ""
+    """What the other side said, such as `SIP 486 Busy Here`."""
+
+
+class LineExhausted(LinkageEvent):
+    """No target of the line could be reached, or it dropped twice. `told_caller`: its number was read to the caller."""
+
+    kind: Literal["line_exhausted"] = "line_exhausted"
+    line: str
+    dialling: str
+    told_caller: bool
+
+
+class PartyMuted(LinkageEvent):
+    """A party of the conference was muted, or may be heard again."""
+
+    kind: Literal["party_muted"] = "party_muted"
+    party: Party
+    name: str
+    muted: bool
+
+
+class LinkageEnded(LinkageEvent):
+    """The linkage is over: the caller is gone, or it was ended for all.
+
+    `recording` is the conference's file below the recordings folder, '' when calls are not recorded.
+    """
+
+    kind: Literal["linkage_ended"] = "linkage_ended"
+    recording: str = ""
+
+
 class NodeInventory(BaseModel):
     """All calls that one Asterisk node holds, told by its bridge whenever it has (re)connected.
 
@@ -190,6 +305,14 @@ Event = (
     | Utterance
     | AgentLeft
     | CallEnded
+    | OfferDeclined
+    | LinkageAsked
+    | LinkageJoined
+    | LinkageLeft
+    | LineAttempt
+    | LineExhausted
+    | PartyMuted
+    | LinkageEnded
     | NodeInventory
 )
 _adapter: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])

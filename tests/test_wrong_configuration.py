@@ -84,6 +84,21 @@ WRONG: list[tuple[str, Change, list[str]]] = [
         ["lines.yaml:", "numbers[0].queue", "none"],
     ),
     ("not a telephone number", replaced("lines.yaml", '"12345"', '"12345;x"'), ["numbers[0].number", "12345;x"]),
+    (
+        "an emergency line without a number",
+        replaced("lines.yaml", '{number: "119", trunks', '{number: "", trunks'),
+        ["lines.yaml:", "emergency_lines[1].targets[0].number", "not a telephone number"],
+    ),
+    (
+        "emergency lines in a circle",
+        replaced("lines.yaml", 'caller_key: "0"', 'otherwise: "122"'),
+        ["lines.yaml:", "emergency_lines[0].otherwise", "110 -> 122 -> 110"],
+    ),
+    (
+        "an emergency line that leads back",
+        replaced("lines.yaml", '{number: "120", trunks', '{number: "089812345", trunks'),
+        ["lines.yaml:", "emergency_lines[2].targets[0].number", "the hotline's own number 12345"],
+    ),
     ("an agent twice", replaced("agents.yaml", '"8002"', '"8001"'), ["agents.yaml", "8001", "twice"]),
     ("not an address", replaced("lines.yaml", "127.0.0.1", "127.0.0.x"), ["lines.yaml:", "match", "127.0.0.x"]),
     ("no agents", lambda c: (c / "agents.yaml").write_text("agents: []\n"), ["agents.yaml", "agents"]),

@@ -8,6 +8,7 @@ import structlog
 from redis.asyncio import Redis
 
 from ivr.ami import AmiClient, AmiError
+from ivr.bridge.command_post import CommandPost
 from ivr.bridge.journal import Journal
 from ivr.bridge.registry import Registry
 from ivr.bridge.taps import Taps
@@ -39,6 +40,10 @@ class Bridge:
             on_up=self._rebuild,
         )
         self._journal = Journal(self.ami, self._node)
+        extensions = [agent.extension for agent in settings.agents.agents]
+        self._commands = CommandPost(
+            redis, self.ami, self.registry, settings.lines, extensions, self._node, self._publish
+        )
         self._rebuilding: list[Message] | None = []
         self._taps: Taps | None = None
         if settings.hotline.listening.enabled:
@@ -59,6 +64,7 @@ class Bridge:
     async def close(self) -> None:
         """Stop; calls in progress are left as they are."""
         await self._fastagi.close()
+        await self._commands.close()
         if self._taps:
             await self._taps.close()
         await self._journal.close()
@@ -68,17 +74,22 @@ class Bridge:
         """Learn Asterisk's present state, then handle the events that came meanwhile."""
         self._rebuilding = []
         notes = await self._journal.notes()
+        linkages = await self._journal.linkages()
         channels = await self.ami.request_list("CoreShowChannels")
         taps = [channel for channel in channels if channel.get("Channel").startswith("AudioSocket/")]
         await asyncio.gather(*(self._end_old_tap(tap) for tap in taps if not self._is_ours(tap)))
         rebuilt = self.registry.rebuild(channels)
-        for event in [*self._journal.ended_unseen(notes, set(self.registry.calls)), *rebuilt]:
+        relinked = self.registry.replay(note for call_id in self.registry.calls for note in linkages.get(call_id, []))
+        ended = self._journal.ended_unseen(notes, linkages, set(self.registry.calls))
+        for event in [*ended, *rebuilt, *relinked]:
             self._publish(event)
         if self._taps:
             legs = [(call, leg) for call in self.registry.calls.values() for leg in call.legs()]
             self._taps.only({leg.uniqueid for _, leg in legs}, {tap.get("Uniqueid") for tap in taps})
             for call, leg in legs:
                 self._taps.want(call.call_id, leg)
+        # Not before: a bridge that does not know its calls yet would say that they are nobody's.
+        self._commands.start()
         missed, self._rebuilding = self._rebuilding, None
         log.info("state rebuilt from Asterisk", calls=len(self.registry.calls), events_meanwhile=len(missed))
         for message in missed:
@@ -98,6 +109,7 @@ class Bridge:
         if self._rebuilding is not None:
             self._rebuilding.append(message)
             return
+        self._commands.handle(message)
         if self._taps:
             self._taps.handle(message)
             if message.event == "Hangup" and self.registry.leg_of(message.get("Uniqueid")):
@@ -105,6 +117,8 @@ class Bridge:
         for event in self.registry.handle(message):
             self._publish(event)
             self._tap(event)
+            if isinstance(event, AgentAnswered):
+                self._commands.agent_came(event.call_id)
             if isinstance(event, CallEnded):
                 self._journal.forget(event.call_id)
 

@@ -7,17 +7,22 @@ be tested. A call's legs are the caller's channel and at most one agent's channe
 
 Asterisk says which call a channel belongs to: CALL_ID is set in the dialplan's first line, inherited by the
 agent's channel, and sent with every event (manager.conf, channelvars). CALLED is set on the caller's only.
+A call that is linked with emergency lines has a `Linkage` besides; caller and agent are the same legs in it.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 
+from ivr.bridge import linkage_notes
+from ivr.bridge.linkage import Linkage
+from ivr.bridge.linkage_notes import Note
 from ivr.events import (
     AgentAnswered,
     AgentLeft,
@@ -27,13 +32,19 @@ from ivr.events import (
     CallQueued,
     EndedBy,
     Event,
+    LineAttempt,
     NodeInventory,
+    OfferDeclined,
     Speaker,
     now,
 )
 from ivr.wire.ami import Message
 
 log = structlog.get_logger(__name__)
+
+
+_ENDED_KEPT = 200
+"""Calls that are remembered after their end, for what is told of them late: some seconds' worth at any load."""
 
 
 @dataclass(slots=True)
@@ -55,9 +66,16 @@ class LiveCall:
     arrived_at: datetime
     queued: int = 0
     queued_at: datetime | None = None
+    queue: str = ""
+    caller_number: str = ""
     agent: Leg | None = None
     ended_by: EndedBy = "caller"
     """Who ends it, as far as is known: the caller, unless an agent hung up first."""
+    linkage: Linkage | None = None
+    noted: set[str] = field(default_factory=set)
+    """Keys of the linkage's notes that have been told."""
+    offered: set[str] = field(default_factory=set)
+    """Lines that were offered to the waiting caller; each is offered once."""
 
     def legs(self) -> list[Leg]:
         """Caller's leg first."""
@@ -71,6 +89,7 @@ class Registry:
         self._node = node
         self._agents = frozenset(agents)
         self.calls: dict[str, LiveCall] = {}
+        self._ended: deque[LiveCall] = deque(maxlen=_ENDED_KEPT)
 
     def leg_of(self, uniqueid: str) -> tuple[LiveCall, Leg] | None:
         """The call and leg of a channel's uniqueid, None when it is none of ours."""
@@ -85,6 +104,13 @@ class Registry:
         match message.event:
             case "UserEvent" if message.get("UserEvent") == "CallArrived":
                 return self._arrived(message)
+            case "UserEvent" if message.get("UserEvent") == "Linkage":
+                made = linkage_notes.note(message.get("CallId"), message.get("Key"), message.get("Note"))
+                return self._noted(made, rebuilt=False) if made else []
+            case "UserEvent" if message.get("UserEvent") == "OfferDeclined":
+                return self._declined(message)
+            case "DialState":
+                return self._line_rings(message)
             case "QueueCallerJoin":
                 return self._queued(message)
             case "AgentCalled":
@@ -93,7 +119,9 @@ class Registry:
                 return self._answered(message)
             case "AgentComplete":
                 # Both legs' Hangup events follow in either order; only this one says who hung up.
-                if (call := self._call(message)) and message.get("Reason") == "agent":
+                # In a linkage the caller stays when the agent goes.
+                call = self._call(message)
+                if call and message.get("Reason") == "agent" and not (call.linkage and call.linkage.open):
                     call.ended_by = "agent"
             case "Hangup":
                 return self._hangup(message)
@@ -110,21 +138,70 @@ class Registry:
 
     def _begin(self, message: Message, call_id: str, called: str, at: datetime, *, rebuilt: bool) -> list[Event]:
         channel, uniqueid = message.get("Channel"), message.get("Uniqueid")
-        call = LiveCall(call_id, Leg(channel, uniqueid, "caller"), at)
+        caller_number = _known(message.get("CallerIDNum"))
+        call = LiveCall(call_id, Leg(channel, uniqueid, "caller"), at, caller_number=caller_number)
         self.calls[call_id] = call
         return [
             CallArrived(
                 call_id=call_id,
                 event_id=f"{call_id}:arrived",
                 at=at,
-                caller_number=_known(message.get("CallerIDNum")),
+                caller_number=caller_number,
                 caller_name=_known(message.get("CallerIDName")),
                 called_number=called,
                 trunk=endpoint_of(channel),
                 node=self._node,
                 channel=channel,
                 uniqueid=uniqueid,
+                source=message.variables.get("SOURCE", ""),
                 rebuilt=rebuilt,
+            )
+        ]
+
+    def replay(self, notes: Iterable[Note]) -> list[Event]:
+        """Notes out of Asterisk's database, oldest first: tells what they mean where it has not been told yet."""
+        return [event for made in notes for event in self._noted(made, rebuilt=True)]
+
+    def _noted(self, made: Note, *, rebuilt: bool) -> list[Event]:
+        # Lines and agents leave a linkage after the caller; what is noted of it then belongs to it.
+        ended = (call for call in self._ended if call.call_id == made.call_id)
+        call = self.calls.get(made.call_id) or next(ended, None)
+        if call is None or made.key in call.noted:
+            return []
+        call.noted.add(made.key)
+        call.linkage = call.linkage or Linkage()
+        if made.kind == "closing":
+            call.ended_by = "agent"
+        events = linkage_notes.events(made, rebuilt=rebuilt)
+        for event in events:
+            call.linkage.apply(event)
+        return events
+
+    def _declined(self, message: Message) -> list[Event]:
+        call = self._call(message)
+        if call is None:
+            return []
+        lines = tuple(line for line in message.get("Lines").split("-") if line)
+        event_id = f"{call.call_id}:declined:{'-'.join(lines)}"
+        return [OfferDeclined(call_id=call.call_id, event_id=event_id, at=now(), lines=lines)]
+
+    def _line_rings(self, message: Message) -> list[Event]:
+        call = self._call(message)
+        attempt = message.variables.get("LINE_ATTEMPT", "").split("|")
+        if call is None or len(attempt) != 5 or message.get("DialStatus") != "RINGING":
+            return []
+        line, dialling, number_of, number, trunk = attempt
+        return [
+            LineAttempt(
+                call_id=call.call_id,
+                event_id=f"{call.call_id}:{dialling}:{number_of}:ringing",
+                at=now(),
+                line=line,
+                dialling=dialling,
+                attempt=_integer(number_of),
+                number=number,
+                trunk=trunk,
+                outcome="ringing",
             )
         ]
 
@@ -140,6 +217,7 @@ class Registry:
     def _join(self, call: LiveCall, queue: str, position: int, at: datetime) -> CallQueued:
         call.queued += 1
         call.queued_at = at
+        call.queue = queue
         event_id = f"{call.call_id}:queued:{call.queued}"
         return CallQueued(call_id=call.call_id, event_id=event_id, at=at, queue=queue, position=position)
 
@@ -177,6 +255,7 @@ class Registry:
         call, leg = found
         if leg is call.caller:
             del self.calls[call.call_id]
+            self._ended.append(call)
             return [
                 CallEnded(
                     call_id=call.call_id,

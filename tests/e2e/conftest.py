@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,19 +25,22 @@ LIGHTS = "你好我想反映一下保港的路灯坏了很久了晚上很危险"
 WATER = "水南村停水两天了什么时候恢复"
 
 
+_names = itertools.count()
+"""For folders: several scenes may follow each other in one."""
+
+
 class Scene:
     """A running hotline with what a test does to it."""
 
     def __init__(self, instance: Instance, stack: AsyncExitStack) -> None:
         self.instance = instance
         self._stack = stack
-        self._names = iter(range(10_000))
 
     async def agent(
         self, extension: str = "8001", *, says: str | None = "您好请问需要什么帮忙", **more: Any
     ) -> Softphone:
         """A registered softphone that answers by itself; it ends with the test."""
-        folder = self.instance.folder / f"agent-{extension}-{next(self._names)}"
+        folder = self.instance.folder / f"agent-{extension}-{next(_names)}"
         folder.mkdir()
         speech = None
         if says:
@@ -61,13 +65,13 @@ class Scene:
         """A citizen calls; the task ends with the call. Cancelled at the end of the test when it still goes on."""
         task = asyncio.create_task(
             place_call(
-                say=[Speech(pause, say)],
+                say=[Speech(pause, say)] if say else None,
                 caller=caller,
                 called=more.pop("called", "12345"),
                 sip_host="127.0.0.1",
                 sip_port=self.instance.ports["sip"],
                 seconds=seconds,
-                workdir=self.instance.folder / f"call-{next(self._names)}",
+                workdir=self.instance.folder / f"call-{next(_names)}",
                 **more,
             )
         )

@@ -23,12 +23,10 @@ class RawCaller(asyncio.DatagramProtocol):
         self._inbox.put_nowait(data)
 
     @classmethod
-    async def create(cls, port: int) -> RawCaller:
-        """A caller whose messages go to this port of this machine."""
+    async def create(cls, port: int, source: str = "127.0.0.1") -> RawCaller:
+        """A caller whose messages go to this port of this machine, from the address `source`."""
         loop = asyncio.get_running_loop()
-        _, caller = await loop.create_datagram_endpoint(
-            cls, local_addr=("127.0.0.1", 0), remote_addr=("127.0.0.1", port)
-        )
+        _, caller = await loop.create_datagram_endpoint(cls, local_addr=(source, 0), remote_addr=("127.0.0.1", port))
         return caller
 
     async def invite(self, display_name: bytes, number: str = "13800138000", called: str = "12345") -> int:

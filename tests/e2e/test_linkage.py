@@ -1,0 +1,561 @@
+"""The three-line linkage with real telephones: lines that fail in every way, parties that leave in every order.
+
+One hotline serves all tests of this file, one after the other; each has a call, and agents, of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+import wave
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from front.station import Station
+from ivr.commands import (
+    CommandRefused,
+    DropLine,
+    EndLinkage,
+    LeaveLinkage,
+    LinkLines,
+    Mute,
+    RehearseLine,
+    Unmute,
+    Whisper,
+)
+from ivr.events import AgentAnswered, CallArrived, CallEnded, LineExhausted, LinkageAsked, LinkageEnded
+from tests.e2e.conftest import Scene
+from tests.e2e.linkage_scene import Linkages, attempts, joined, kinds, left, linked_hotline
+from tests.e2e.raw_sip import RawCaller
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ALL = ("110", "119", "120", "122")
+
+FAILING = {
+    "486": "busy",
+    "480": "unavailable",
+    "503": "congestion",
+    "404": "unavailable",
+    "000": "no_answer",
+    "183": "no_answer",
+}
+"""The last digits of what is dialled (front/station.py), and how such an attempt must be told."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[tuple[Scene, Station]]:
+    async with linked_hotline() as hotline:
+        yield hotline
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def linkages(running: tuple[Scene, Station]) -> AsyncIterator[Linkages]:
+    scene, station = running
+    async with AsyncExitStack() as stack:
+        test = Linkages(scene.instance, station, stack)
+        for line in ALL:
+            await test.dials(line, line)
+        yield test
+
+
+@pytest.mark.parametrize("failing", sorted(FAILING))
+async def test_a_line_that_fails_is_tried_by_its_next_number(linkages: Linkages, failing: str) -> None:
+    """Every line at once; caller and agent are together all the while."""
+    for line in ALL:
+        await linkages.dials(line, f"{line}{failing}", f"{line}11")
+    call_id = await linkages.talking()
+    await linkages.ask(LinkLines(call_id=call_id, lines=ALL, who="8001"))
+    await linkages.together(call_id, "caller", "8001", *ALL)
+    told = await linkages.until(call_id, lambda told: joined(told, *ALL))
+    for line in ALL:
+        assert attempts(told, line) == [
+            (f"{line}{failing}", "dialling"),
+            (f"{line}{failing}", FAILING[failing]),
+            (f"{line}11", "dialling"),
+            (f"{line}11", "answered"),
+        ]
+    assert not left(told, "8001") and not left(told, linkages.caller)
+
+
+async def test_a_dropped_line_is_redialled_once_and_then_its_next_number_is_tried(linkages: Linkages) -> None:
+    await linkages.dials("119", "119299", "11911")
+    call_id = await linkages.talking()
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    told = await linkages.until(call_id, lambda told: ("11911", "answered") in attempts(told, "119"))
+    once = [("119299", "dialling"), ("119299", "answered"), ("119299", "dropped")]
+    assert attempts(told, "119") == [*once, *once, ("11911", "dialling"), ("11911", "answered")]
+    assert left(told, "119") == ["dropped", "dropped"]
+    await linkages.together(call_id, "caller", "8001", "119")
+
+
+async def test_the_last_resort_is_the_number_read_to_the_caller(linkages: Linkages) -> None:
+    await linkages.dials("119", "119486", "119404")
+    await linkages.scene.agent("8001", says=None)
+    citizen = await linkages.citizen("13800138100")
+    call_id = (await linkages.scene.call_when(state="talking", caller_number="13800138100"))["call_id"]
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    told = await linkages.until(call_id, lambda told: "line_exhausted" in kinds(told))
+    (exhausted,) = [event for event in told if isinstance(event, LineExhausted)]
+    assert exhausted.line == "119" and exhausted.told_caller
+    # The prompt is played to the caller only, while both are together.
+    await linkages.scene.eventually(lambda: _playing(linkages, call_id, "hotline/unreachable-119"))
+    assert await linkages.members(call_id) == ["8001", "caller"]
+    await citizen.hangup()
+
+
+async def _playing(linkages: Linkages, call_id: str, prompt: str) -> bool:
+    listed = await linkages.scene.console("core show channels concise")
+    return any(f"caller-{call_id}@link-tell" in row and prompt in row for row in listed.split("\n"))
+
+
+async def test_a_trunk_that_is_down_is_no_error_for_the_call(linkages: Linkages) -> None:
+    await linkages.scene.console('dialplan set global LINE_120_1 "120@nowhere"')
+    await linkages.scene.console('dialplan set global LINE_120_2 "120@station"')
+    call_id = await linkages.talking()
+    await linkages.ask(LinkLines(call_id=call_id, lines=("120",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "120")
+    told = await linkages.told(call_id)
+    assert attempts(told, "120")[-1] == ("120", "answered") and len(attempts(told, "120")) == 4
+
+
+async def test_lines_are_added_one_by_one_and_taken_out(linkages: Linkages) -> None:
+    call_id = await linkages.talking()
+    for count, line in enumerate(("119", "120", "110"), start=1):
+        await linkages.ask(LinkLines(call_id=call_id, lines=(line,), who="8001"))
+        await linkages.together(call_id, "caller", "8001", *("119", "120", "110")[:count])
+    await linkages.ask(DropLine(call_id=call_id, line="120"))
+    await linkages.together(call_id, "caller", "8001", "119", "110")
+    told = await linkages.until(call_id, lambda told: left(told, "120"))
+    assert left(told, "120") == ["taken_out"]
+    # It may come back.
+    await linkages.ask(LinkLines(call_id=call_id, lines=("120",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119", "120", "110")
+    # Taking out what is not there is done already.
+    assert (await linkages.ask(DropLine(call_id=call_id, line="122"))).code == "done"
+
+
+async def test_the_same_button_twice_is_one_line(linkages: Linkages) -> None:
+    call_id = await linkages.talking()
+    command = LinkLines(call_id=call_id, lines=("119",), who="8001")
+    again = LinkLines(call_id=call_id, lines=("119", "119"), who="8001")
+    before = len(linkages.station.invites("119"))
+    await asyncio.gather(linkages.ask(command), linkages.ask(again))
+    await linkages.together(call_id, "caller", "8001", "119")
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    assert len(linkages.station.invites("119")) == before + 1
+    assert await linkages.members(call_id) == ["119", "8001", "caller"]
+
+
+async def test_a_command_is_carried_out_once(linkages: Linkages) -> None:
+    call_id = await linkages.talking()
+    command = LinkLines(call_id=call_id, lines=("119",), who="8001")
+    await linkages.ask(command)
+    await linkages.redis.publish("hotline:commands", command.id)  # heard twice
+    await linkages.together(call_id, "caller", "8001", "119")
+    assert kinds(await linkages.told(call_id)).count("linkage_asked") == 1
+
+
+@pytest.mark.parametrize(("code", "lines"), [("*119", ["119"]), ("*110*120", ["110", "120"])])
+async def test_the_agents_feature_code(linkages: Linkages, code: str, lines: list[str]) -> None:
+    agent = await linkages.scene.agent("8001", says=None)
+    call_id = await linkages.calling(state="talking")
+    for one in code.split("*")[1:]:
+        await agent.press("*" + one)
+        # A code is taken in the call, the next one in the conference.
+        await linkages.until(call_id, lambda told, one=one: joined(told, one))  # type: ignore[misc]
+    await linkages.together(call_id, "caller", "8001", *lines)
+    asked = [event for event in await linkages.told(call_id) if isinstance(event, LinkageAsked)]
+    assert [(list(e.lines), e.by, e.via, e.who) for e in asked] == [
+        ([n], "agent", "feature_code", "8001") for n in lines
+    ]
+
+
+async def test_the_caller_hangs_up_first_and_nobody_is_left(linkages: Linkages) -> None:
+    call_id = await linkages.talking()
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119", "120"), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119", "120")
+    linkages.call.cancel()
+    told = await linkages.until(call_id, lambda told: "call_ended" in kinds(told) and left(told, "120"))
+    await linkages.all_gone(call_id)
+    assert left(told, linkages.caller) == ["ended"] and left(told, "119") == ["ended"]
+    (ended,) = [event for event in told if isinstance(event, CallEnded)]
+    assert ended.by == "caller"
+    (over,) = [event for event in told if isinstance(event, LinkageEnded)]
+    recording = linkages.instance.data / "recordings" / over.recording
+    with wave.open(str(recording), "rb") as file:
+        assert file.getnframes() > 0
+
+
+async def test_the_caller_hangs_up_while_the_line_still_rings(linkages: Linkages) -> None:
+    await linkages.dials("119", "119183")
+    call_id = await linkages.talking()
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    await linkages.until(call_id, lambda told: "line_attempt" in kinds(told))
+    linkages.call.cancel()
+    told = await linkages.until(call_id, lambda told: attempts(told, "119")[-1:] == [("119183", "cancelled")])
+    await linkages.all_gone(call_id)
+    assert "linkage_ended" in kinds(told)
+
+
+async def test_the_agent_is_cut_off_and_another_one_is_rung_to_caller_and_line(linkages: Linkages) -> None:
+    agent = await linkages.scene.agent("8001", says=None)
+    call_id = await linkages.calling(state="talking")
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119")
+    await agent.stop()
+    await linkages.scene.agent("8002", says=None)
+    await linkages.together(call_id, "caller", "8002", "119")
+    told = await linkages.told(call_id)
+    assert left(told, "8001") == ["dropped"]
+    assert [event.agent for event in told if isinstance(event, AgentAnswered)] == ["8001", "8002"]
+    assert not linkages.call.done()
+    # The second one gets on like the first.
+    linkages.call.cancel()
+    told = await linkages.until(call_id, lambda told: "call_ended" in kinds(told))
+    assert [event.by for event in told if isinstance(event, CallEnded)] == ["caller"]
+    await linkages.all_gone(call_id)
+
+
+@pytest.mark.parametrize("how", ["desk", "telephone"])
+async def test_the_agent_leaves_and_caller_and_line_stay(linkages: Linkages, how: str) -> None:
+    agent = await linkages.scene.agent("8001", says=None)
+    call_id = await linkages.calling(state="talking")
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119")
+    if how == "desk":
+        await linkages.ask(LeaveLinkage(call_id=call_id, who="8001"))
+    else:
+        await agent.press("*#")
+    await linkages.together(call_id, "caller", "119")
+    await agent.wait_until_idle(20)
+    told = await linkages.told(call_id)
+    assert left(told, "8001") == ["left"]
+    assert (await linkages.members(call_id)) == ["119", "caller"]  # nobody else was rung
+    with pytest.raises(CommandRefused) as refused:
+        await linkages.ask(LeaveLinkage(call_id=call_id, who="8001"))
+    assert refused.value.code == "agent_needed"
+
+
+async def test_the_line_ends_after_the_agent_has_left_and_the_caller_gets_an_agent(linkages: Linkages) -> None:
+    agent = await linkages.scene.agent("8001", says=None)
+    call_id = await linkages.calling(state="talking")
+    await linkages.ask(LinkLines(call_id=call_id, lines=("120",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "120")
+    await linkages.ask(LeaveLinkage(call_id=call_id))
+    await linkages.together(call_id, "caller", "120")
+    await agent.stop()
+    await linkages.scene.agent("8002", says=None)
+    await linkages.ask(DropLine(call_id=call_id, line="120"))
+    await linkages.together(call_id, "caller", "8002")
+
+
+async def test_the_agent_hangs_up_when_the_lines_are_gone_and_the_caller_hears_the_farewell(linkages: Linkages) -> None:
+    agent = await linkages.scene.agent("8001", says=None)
+    call_id = await linkages.calling(state="talking")
+    await linkages.ask(LinkLines(call_id=call_id, lines=("120",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "120")
+    await linkages.ask(DropLine(call_id=call_id, line="120"))
+    await linkages.together(call_id, "caller", "8001")
+    await agent.hangup()
+    result = await asyncio.wait_for(linkages.call, 30)
+    assert result.connected and result.ended_by == "hotline"
+    told = await linkages.until(call_id, lambda told: "call_ended" in kinds(told))
+    assert [event.by for event in told if isinstance(event, CallEnded)] == ["agent"]
+
+
+async def test_ended_for_all(linkages: Linkages) -> None:
+    agent = await linkages.scene.agent("8001", says=None)
+    call_id = await linkages.calling(state="talking")
+    with pytest.raises(CommandRefused) as refused:
+        await linkages.ask(EndLinkage(call_id=call_id, who="8001"))
+    assert refused.value.code == "no_linkage"
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119")
+    await linkages.ask(EndLinkage(call_id=call_id, who="8001"))
+    result = await asyncio.wait_for(linkages.call, 30)
+    assert result.ended_by == "hotline"
+    # The citizen's carrier has noticed nothing of all that: no re-INVITE, nobody else's number.
+    assert not re.search(r"message received [^\n]*\n\s*INVITE ", result.log.read_text(errors="replace"))
+    assert "sip:8001@" not in result.log.read_text(errors="replace")
+    await agent.wait_until_idle(20)
+    await linkages.all_gone(call_id)
+
+
+async def test_two_linkages_at_once_do_not_mix(linkages: Linkages) -> None:
+    first = await linkages.talking(caller="13800138001", agent="8001")
+    one = linkages.call
+    second = await linkages.talking(caller="13800138002", agent="8002")
+    await asyncio.gather(
+        linkages.ask(LinkLines(call_id=first, lines=("119", "120"), who="8001")),
+        linkages.ask(LinkLines(call_id=second, lines=("119",), who="8002")),
+    )
+    talkers = {first: await _agent_of(linkages, first), second: await _agent_of(linkages, second)}
+    assert set(talkers.values()) == {"8001", "8002"}
+    await linkages.together(first, "caller", talkers[first], "119", "120")
+    await linkages.together(second, "caller", talkers[second], "119")
+    one.cancel()
+    await linkages.all_gone(first)
+    assert await linkages.members(second) == sorted(["caller", talkers[second], "119"])
+
+
+async def _agent_of(linkages: Linkages, call_id: str) -> str:
+    return next(event.agent for event in await linkages.told(call_id) if isinstance(event, AgentAnswered))
+
+
+async def test_asked_for_as_the_caller_hangs_up(linkages: Linkages) -> None:
+    agent = await linkages.scene.agent("8001", says=None)
+    for number in range(3):
+        call_id = await linkages.calling(caller=f"1380013810{number}", state="talking")
+        asking = asyncio.create_task(linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001")))
+        await asyncio.sleep(number * 0.003)  # whichever comes first, all of it must end
+        linkages.call.cancel()
+        try:
+            await asking
+        except CommandRefused as refused:
+            assert refused.code == "no_such_call"
+        await linkages.until(call_id, lambda told: "call_ended" in kinds(told))
+        await linkages.all_gone(call_id)
+        await agent.wait_until_idle(20)
+        if "linkage_asked" in kinds(await linkages.told(call_id)):
+            await linkages.until(call_id, lambda told: "linkage_ended" in kinds(told))
+
+
+async def test_a_waiting_caller_is_linked_and_goes_to_the_head_of_the_queue(linkages: Linkages) -> None:
+    """Asked for from the desk (or by the words that were heard) while nobody has answered yet."""
+    await linkages.calling(caller="13800138003")  # waits longer
+    call_id = await linkages.calling(caller="13800138004")
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), by="hotline", via="speech"))
+    await linkages.together(call_id, "caller", "119")
+    await linkages.scene.agent("8001", says=None)
+    await linkages.together(call_id, "caller", "8001", "119")
+    told = await linkages.told(call_id)
+    assert [(e.by, e.via) for e in told if isinstance(e, LinkageAsked)] == [("hotline", "speech")]
+
+
+@pytest.mark.parametrize(("keys", "line"), [("99", "119"), ("90", "110"), ("92", "120"), ("9", "110"), ("95", "110")])
+async def test_the_callers_digit(linkages: Linkages, keys: str, line: str) -> None:
+    """The emergency key, then the line's; nothing, or a key that no line has, is the default line."""
+    caller = f"138001382{keys:0>2}"
+    citizen = await linkages.citizen(caller)
+    call_id = (await linkages.scene.call_when(state="waiting", caller_number=caller))["call_id"]
+    await citizen.press(keys, gap=0.6)
+    await linkages.together(call_id, "caller", line)
+    await linkages.scene.agent("8001", says=None)
+    await linkages.together(call_id, "caller", "8001", line)
+    (asked,) = [event for event in await linkages.told(call_id) if isinstance(event, LinkageAsked)]
+    assert (asked.lines, asked.by, asked.via) == ((line,), "caller", "digit")
+    await citizen.hangup()
+    await linkages.all_gone(call_id)
+
+
+async def test_the_callers_digit_during_the_notice(linkages: Linkages) -> None:
+    await linkages.scene.console("dialplan set global DEFAULT_NOTICE hotline/notice")
+    try:
+        citizen = await linkages.citizen("13800138011")
+        await citizen.press("99", gap=0.6)
+        call_id = (await linkages.scene.call_when(caller_number="13800138011"))["call_id"]
+        await linkages.together(call_id, "caller", "119")
+        assert "call_queued" not in kinds(await linkages.told(call_id))[:2]
+        await citizen.hangup()
+    finally:
+        await linkages.scene.console("dialplan set global DEFAULT_NOTICE digits/1")
+
+
+async def test_the_callers_second_thought(linkages: Linkages) -> None:
+    citizen = await linkages.citizen("13800138005")
+    call_id = (await linkages.scene.call_when(state="waiting", caller_number="13800138005"))["call_id"]
+    before = len(linkages.station.invites())
+    await citizen.press("9*", gap=0.6)
+    await linkages.scene.agent("8001", says=None)
+    await linkages.scene.call_when(state="talking", caller_number="13800138005")
+    assert "linkage_asked" not in kinds(await linkages.told(call_id))
+    assert len(linkages.station.invites()) == before
+    await citizen.hangup()
+
+
+async def test_a_linkage_while_the_queue_is_full_of_others(linkages: Linkages) -> None:
+    for number in range(5):
+        await linkages.calling(caller=f"1380013830{number}")
+    citizen = await linkages.citizen("13800138006")
+    call_id = (await linkages.scene.call_when(state="waiting", caller_number="13800138006"))["call_id"]
+    await citizen.press("99", gap=0.6)
+    await linkages.together(call_id, "caller", "119")
+    await linkages.scene.agent("8001", says=None)
+    await linkages.together(call_id, "caller", "8001", "119")
+    await citizen.hangup()
+
+
+async def test_who_is_muted_is_marked_so(linkages: Linkages) -> None:
+    call_id = await linkages.talking()
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119")
+    for party, line in (("caller", None), ("agent", None), ("line", "119")):
+        await linkages.ask(Mute(call_id=call_id, party=party, line=line))  # type: ignore[arg-type]
+    listed = await linkages.scene.console(f"confbridge list link-{call_id}")
+    assert [row.split()[1] for row in listed.split("\n")[2:]] == ["m"] * 3
+    await linkages.ask(Unmute(call_id=call_id, party="caller"))
+    listed = await linkages.scene.console(f"confbridge list link-{call_id}")
+    assert sorted(row.split()[1] for row in listed.split("\n")[2:]) == ["link-caller", "m", "m"]
+    with pytest.raises(CommandRefused) as refused:
+        await linkages.ask(Mute(call_id=call_id, party="line", line="120"))
+    assert (refused.value.code, refused.value.field) == ("not_in_linkage", "line")
+    told = await linkages.told(call_id)
+    assert kinds(told).count("party_muted") == 4
+
+
+async def test_what_each_party_hears(linkages: Linkages) -> None:
+    """The line's tone reaches caller and agent; a supervisor's whisper reaches the agent only."""
+    agent = await linkages.scene.agent("8001", says=None, record=True)
+    citizen = await linkages.citizen("13800138007")
+    call_id = (await linkages.scene.call_when(state="talking", caller_number="13800138007"))["call_id"]
+    supervisor = await linkages.scene.agent("8004", says="请问具体地址在哪里" * 6)
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119")
+    await asyncio.sleep(12)  # the announcements are over: the tone alone is heard
+    await linkages.ask(Mute(call_id=call_id, party="line", line="119"))
+    await asyncio.sleep(2)
+    await linkages.ask(Whisper(call_id=call_id, extension="8004", who="8004"))
+    await supervisor.wait_for_call("established")
+    await asyncio.sleep(5)
+    await citizen.hangup()
+    await agent.wait_until_idle(20)
+    await supervisor.wait_until_idle(20)
+    await linkages.all_gone(call_id)
+    heard_by_agent, heard_by_caller = _levels(agent.heard[0]), _levels(citizen.heard[0])
+    assert max(heard_by_caller[-9:-7]) > 1000 and max(heard_by_agent[-9:-7]) > 1000, (heard_by_caller, heard_by_agent)
+    # Then the line is muted and the supervisor speaks.
+    assert max(heard_by_agent[-4:-1]) > 300, heard_by_agent
+    assert max(heard_by_caller[-4:-1]) < 50, heard_by_caller
+
+
+def _levels(file: Path) -> list[float]:
+    """The root mean square of each second."""
+    with wave.open(str(file), "rb") as heard:
+        pcm = memoryview(heard.readframes(heard.getnframes())).cast("h")
+    seconds = [pcm[at : at + 8000] for at in range(0, len(pcm) - 4000, 8000)]
+    return [round((sum(v * v for v in second) / len(second)) ** 0.5) for second in seconds]
+
+
+async def test_a_rehearsal_says_whether_the_test_number_answers(linkages: Linkages) -> None:
+    well = await linkages.ask(RehearseLine(line="110"), 60)
+    assert (well.detail["number"], well.detail["trunk"], well.detail["outcome"]) == ("1100", "station", "answered")
+    with pytest.raises(CommandRefused) as refused:
+        await linkages.ask(RehearseLine(line="119"), 60)
+    assert (refused.value.code, refused.value.detail["outcome"]) == ("rehearsal_failed", "busy")
+    assert refused.value.detail["sip"] == "SIP 486 Busy Here"
+    echo = await linkages.ask(RehearseLine(line="120"), 60)
+    assert (echo.detail["number"], echo.detail["outcome"]) == ("echo", "answered")
+    with pytest.raises(CommandRefused) as refused:
+        await linkages.ask(RehearseLine(line="118"), 60)
+    assert (refused.value.code, refused.value.field) == ("unknown_line", "line")
+
+
+async def test_the_callers_number_goes_along(linkages: Linkages) -> None:
+    call_id = await linkages.talking(caller="13800138008")
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119")
+    invite = linkages.station.invites("119")[-1]
+    assert "<sip:13800138008@" in invite.header("From")
+    assert "<sip:13800138008@" in invite.header("P-Asserted-Identity")
+
+
+@pytest.mark.parametrize("trunk", ["station", "located"])
+async def test_the_address_goes_along_where_the_trunk_takes_it(linkages: Linkages, trunk: str) -> None:
+    await linkages.dials("119", "119", trunk=trunk)
+    call_id = await linkages.talking()
+    address = '崖州区 保港路3号,<x>"${SHELL(id)}'
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001", address=address))
+    await linkages.together(call_id, "caller", "8001", "119")
+    invite = linkages.station.invites("119")[-1].text
+    assert ("application/pidf+xml" in invite) == (trunk == "located")
+    if trunk == "located":
+        (said,) = re.findall("<[^>]*LOC>([^<]*)<", invite)
+        assert html.unescape(said).split() == ["崖州区", "保港路3号", "x", "SHELL", "id"]
+
+
+async def test_without_an_address_none_is_sent(linkages: Linkages) -> None:
+    await linkages.dials("119", "119", trunk="located")
+    call_id = await linkages.talking()
+    await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+    await linkages.together(call_id, "caller", "8001", "119")
+    assert "pidf" not in linkages.station.invites("119")[-1].text
+
+
+async def test_calls_from_110_go_first_and_are_labelled(linkages: Linkages) -> None:
+    await linkages.calling(caller="13800138012")  # was there before
+    waiting = linkages.call
+    port = linkages.instance.ports["sip"]
+    police = await RawCaller.create(port, source="127.0.0.2")
+    assert await police.invite(b"110", number="110") == 200
+    call_id = (await linkages.scene.call_when(state="waiting", caller_number="110"))["call_id"]
+    await linkages.scene.agent("8001", says=None)
+    await linkages.until(call_id, lambda told: "agent_answered" in kinds(told))
+    assert not waiting.done()
+    (arrived,) = [event for event in await linkages.told(call_id) if isinstance(event, CallArrived)]
+    assert (arrived.source, arrived.trunk) == ("110", "police")
+    stranger = await RawCaller.create(port, source="127.0.0.2")
+    assert await stranger.invite(b"110", called="119") == 404
+    stranger.transport.close()
+    await police.bye()
+
+
+async def test_nobody_reaches_another_number(linkages: Linkages) -> None:
+    """Through what is dialled, said in a header, or pressed."""
+    before = len(linkages.station.invites())
+    port = linkages.instance.ports["sip"]
+    for called in (
+        "link-line",
+        "119",
+        "*119",
+        "s",
+        "119-120",
+        "_X!",
+        "came",
+        "say",
+        "link-ask",
+        "rehearsal",
+        "h",
+        "T",
+        "9",
+    ):
+        stranger = await RawCaller.create(port)
+        assert await stranger.invite(b"x", called=called) == 404, called
+        stranger.transport.close()
+    # What looks like one of the dialplan's own names stays a caller's name and number.
+    trick = await RawCaller.create(port)
+    assert await trick.invite(b"${LINE_119_1}", number="119%40station") == 200
+    await trick.bye()
+    agent = await linkages.scene.agent("8001", says=None)
+    for dialled in ("119", "*119", "0085212345678", "*9119", "00", "110"):
+        await agent.dial(dialled)
+        await agent.wait_until_idle(20)
+    call_id = await linkages.calling(caller="13800138009", state="talking")
+    for keys in ("*118", "*#", "#1", "*8", "**119"[:2], "*2119"):
+        await agent.press(keys)
+    for lines in (("118",), ("119", "999")):
+        with pytest.raises(CommandRefused) as refused:
+            await linkages.ask(LinkLines(call_id=call_id, lines=lines, who="8001"))
+        assert (refused.value.code, refused.value.field) == ("unknown_line", "lines")
+    told = await linkages.told(call_id)
+    assert "linkage_asked" not in kinds(told)
+    assert len(linkages.station.invites()) == before
+
+
+async def test_a_waiting_callers_other_keys_do_nothing(linkages: Linkages) -> None:
+    before = len(linkages.station.invites())
+    citizen = await linkages.citizen("13800138010")
+    call_id = (await linkages.scene.call_when(state="waiting", caller_number="13800138010"))["call_id"]
+    await citizen.press("0123*#110")
+    await linkages.scene.agent("8001", says=None)
+    await linkages.scene.call_when(state="talking", caller_number="13800138010")
+    await citizen.press("*119")  # a code of agents, not of callers
+    await asyncio.sleep(3)
+    assert "linkage_asked" not in kinds(await linkages.told(call_id))
+    assert len(linkages.station.invites()) == before
+    await citizen.hangup()
