@@ -78,6 +78,58 @@ def api(*roles: str) -> Callable[[Handler], Handler]:
     return decorate
 
 
+@dataclass(frozen=True)
+class Acting:
+    """Who asks the API to do something: a person, or a program with a token (`extension` is empty then).
+
+    `username` is as commands name them, `signature` as histories do.
+    """
+
+    role: str
+    username: str
+    signature: str
+    extension: str
+
+
+ACTING = web.RequestKey("acting", Acting)
+"""Who acts, in requests to the API that change something."""
+
+FORM_TOKEN_HEADER = "Desk-Form-Token"  # noqa: S105 - the header's name
+"""Carries the page's form token in requests of our scripts."""
+
+
+def api_acts(*roles: str) -> Callable[[Handler], Handler]:
+    """For the part of the API that changes something: as `api`, and a session's request must come from our pages.
+
+    A program with a token has no cookie that another site could use, and needs no form token.
+    """
+
+    def decorate(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        async def checked(request: web.Request) -> web.StreamResponse:
+            role = await role_of(request)
+            person = None if "Authorization" in request.headers else await person_of(request)
+            if role is None:
+                raise web.HTTPUnauthorized(
+                    text="a bearer token or a session is needed", headers={"WWW-Authenticate": 'Bearer realm="hotline"'}
+                )
+            if person is not None:
+                _refuse_other_sites(request)
+                _refuse_wrong_token(request, request.headers.get(FORM_TOKEN_HEADER, ""))
+            if role not in roles:
+                raise web.HTTPForbidden(text=f"the role '{role}' may not do this")
+            request[ACTING] = (
+                Acting(role, person.username, person.signature, person.extension)
+                if person
+                else Acting(role, "api", f"API（{role}）", "")
+            )
+            return await handler(request)
+
+        return checked
+
+    return decorate
+
+
 async def person_of(request: web.Request) -> accounts.Account | None:
     """Whose session the request's cookie is, or None."""
     token = request.cookies.get(session_cookie(request))
@@ -93,6 +145,15 @@ async def role_of(request: web.Request) -> str | None:
         return await accounts.role_of_token(request.app[DESK].database, token.strip())
     person = await person_of(request)
     return person.role if person else None
+
+
+async def reader(request: web.Request) -> Actor:
+    """Who reads the API: a person, or a program by the role of its token."""
+    person = None if "Authorization" in request.headers else await person_of(request)
+    if person is not None:
+        return actor(person)
+    role = await role_of(request) or ""
+    return Actor(name=f"API（{role}）", role=role)
 
 
 def actor(person: accounts.Account) -> Actor:
@@ -133,16 +194,24 @@ def new_visit() -> tuple[str, str]:
 
 async def checked_form(request: web.Request) -> Form:
     """The posted form. Raises 403 when another site sent it: wrong Origin, or not this browser's token."""
+    _refuse_other_sites(request)
+    form = Form(await request.post())
+    _refuse_wrong_token(request, form.text("form_token") or "")
+    return form
+
+
+def _refuse_other_sites(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     if origin is not None and urllib.parse.urlsplit(origin).netloc != request.host:
         raise web.HTTPForbidden(text="这个表单不是从本站提交的")
     if origin is None and request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         raise web.HTTPForbidden(text="这个表单不是从本站提交的")
-    form = Form(await request.post())
+
+
+def _refuse_wrong_token(request: web.Request, given: str) -> None:
     expected = form_token(request)
-    if not expected or not hmac.compare_digest((form.text("form_token") or "").encode(), expected.encode()):
+    if not expected or not hmac.compare_digest(given.encode(errors="replace"), expected.encode()):
         raise web.HTTPForbidden(text="页面已过期，请刷新后再试")
-    return form
 
 
 def local_path(text: str | None) -> str:

@@ -10,10 +10,12 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from desk import access, live
+from desk import access, confidential, live
 from desk.state import DESK
 from routing import tickets
-from routing.storage import Call, Ticket, TicketChange, Utterance
+from routing.life.states import STATE_NAMES
+from routing.secrecy.view import Line
+from routing.storage import Call, Ticket, Utterance
 from routing.tickets import ATTENTION
 
 READERS = ("agent", "supervisor", "auditor")
@@ -32,8 +34,10 @@ async def openapi(request: web.Request) -> web.StreamResponse:
 async def calls(request: web.Request) -> web.StreamResponse:
     """Calls, the newest first."""
     _only(request, "live", "limit")
-    found = await tickets.calls(request.app[DESK].database, live=_flag(request, "live"), limit=_limit(request))
-    return web.json_response({"calls": [_call(call) for call in found]})
+    database = request.app[DESK].database
+    found = await tickets.calls(database, live=_flag(request, "live"), limit=_limit(request))
+    seen = await confidential.called(database, found, await access.reader(request))
+    return web.json_response({"calls": [_call(call) for call in seen]})
 
 
 @access.api(*READERS)
@@ -44,12 +48,15 @@ async def call(request: web.Request) -> web.StreamResponse:
     found = await tickets.call(database, call_id)
     if found is None:
         raise web.HTTPNotFound(text=f"there is no call '{call_id}'")
+    reader = await access.reader(request)
     ticket = await tickets.ticket_of_call(database, call_id)
-    said = await tickets.utterances(database, call_id)
-    body = _call(found) | {
+    seen = await confidential.opened(database, ticket, reader) if ticket else None
+    (shown,) = await confidential.called(database, [found], reader)
+    said = await confidential.said(database, found, await tickets.utterances(database, call_id), reader)
+    body = _call(shown) | {
         "legs": _legs(found),
         "transcript": [_utterance(utterance) for utterance in said],
-        "ticket_id": ticket.id if ticket else None,
+        "ticket_id": seen.id if seen else None,
     }
     return web.json_response(body)
 
@@ -59,8 +66,8 @@ async def ticket_list(request: web.Request) -> web.StreamResponse:
     """Tickets, the newest first."""
     _only(request, "state", "attention", "limit", "before")
     state = request.query.get("state")
-    if state not in (None, "draft", "confirmed"):
-        raise web.HTTPBadRequest(text=f"state: '{state}' is neither draft nor confirmed")
+    if state is not None and state not in STATE_NAMES:
+        raise web.HTTPBadRequest(text=f"state: '{state}' is none of {', '.join(STATE_NAMES)}")
     try:
         found = await tickets.tickets(
             request.app[DESK].database,
@@ -71,7 +78,8 @@ async def ticket_list(request: web.Request) -> web.StreamResponse:
         )
     except tickets.NoSuchTicket as problem:
         raise web.HTTPBadRequest(text="before: there is no such ticket") from problem
-    return web.json_response({"tickets": [_ticket(ticket) for ticket in found]})
+    seen = await confidential.listed(request.app[DESK].database, found, await access.reader(request))
+    return web.json_response({"tickets": [_ticket(ticket) for ticket in seen]})
 
 
 @access.api(*READERS)
@@ -79,11 +87,13 @@ async def ticket(request: web.Request) -> web.StreamResponse:
     """One ticket with its history."""
     _only(request)
     database, ticket_id = request.app[DESK].database, request.match_info["ticket_id"]
+    reader = await access.reader(request)
     found = await tickets.ticket(database, ticket_id)
-    if found is None:
+    seen = await confidential.opened(database, found, reader) if found else None
+    if seen is None:
         raise web.HTTPNotFound(text=f"there is no ticket '{ticket_id}'")
-    changes = await tickets.history(database, ticket_id)
-    return web.json_response(_ticket(found) | {"history": [_change(change) for change in changes]})
+    changes = await confidential.told(database, ticket_id, reader, request.app[DESK].jurisdiction)
+    return web.json_response(_ticket(seen) | {"history": [_change(change) for change in changes]})
 
 
 @access.api(*READERS)
@@ -116,8 +126,9 @@ async def events(request: web.Request) -> web.StreamResponse:
         return await access.role_of(request) in READERS
 
     # The listener is there before the replay begins, so that nothing falls between the two.
+    mask = confidential.EventMask(desk.database, await access.reader(request))
     with desk.live.events.listen(wants) as listener:
-        return await live.send(request, listener, missed(), still_allowed)
+        return await live.send(request, listener, missed(), still_allowed, mask)
 
 
 def _call(found: Call) -> dict[str, Any]:
@@ -185,8 +196,8 @@ def _ticket(found: Ticket) -> dict[str, Any]:
         "version": found.version,
         "created_at": _time(found.created_at),
         "updated_at": _time(found.updated_at),
-        "confirmed_at": _time(found.confirmed_at),
-        "confirmed_by": found.confirmed_by,
+        "accepted_at": _time(found.accepted_at),
+        "accepted_by": found.accepted_by,
         "caller_number": found.caller_number,
         "called_number": found.called_number,
         "fields": found.fields,
@@ -194,7 +205,7 @@ def _ticket(found: Ticket) -> dict[str, Any]:
     }
 
 
-def _change(made: TicketChange) -> dict[str, Any]:
+def _change(made: Line) -> dict[str, Any]:
     return {
         "version": made.version,
         "at": _time(made.at),

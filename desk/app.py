@@ -25,14 +25,19 @@ from prometheus_client import (
 from redis.asyncio import Redis
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from desk import api, pages, sign_in, wording
+from desk import api, pages, revealing, sign_in, wording
 from desk.access import FRAGMENT_HEADER
 from desk.catalogue import Catalogue
 from desk.health import HealthWatch, works
+from desk.linkage import api as linkage
 from desk.live import Live
+from desk.refused import Refused
 from desk.state import DESK, Desk
 from desk.throttle import Throttle
+from routing.centre import Centre
 from routing.jurisdiction import Jurisdiction
+from routing.law.calendar import calendar_of
+from routing.linkage.configuration import load as load_linkage
 from routing.storage import Database
 from settings import Settings
 
@@ -90,6 +95,8 @@ def create_app(
         live=Live(redis),
         throttle=Throttle(),
         timezone=jurisdiction.zone,
+        linkage=load_linkage(settings.config_dir, [line.line for line in settings.lines.emergency_lines]),
+        centre=Centre(database, jurisdiction, calendar_of(settings.config_dir / "calendars", jurisdiction)),
     )
     templates = aiohttp_jinja2.setup(
         app,
@@ -107,17 +114,22 @@ def create_app(
             web.post("/sign-out", sign_in.sign_out),
             web.get("/", pages.desk_page),
             web.get("/supervisor", pages.supervisor_page),
+            web.get("/linkages", pages.linkages_page),
             web.get("/parts", pages.parts),
             web.get("/live", pages.live_feed),
             web.post("/tickets/{ticket_id}/edit", pages.edit),
             web.post("/tickets/{ticket_id}/confirm", pages.confirm),
             web.post("/tickets/{ticket_id}/clear-attention", pages.clear_attention),
+            web.get("/tickets/{ticket_id}/reveal", revealing.reveal_page),
+            web.post("/tickets/{ticket_id}/reveal", revealing.reveal_page),
             web.get("/api/openapi.json", api.openapi),
             web.get("/api/calls", api.calls),
             web.get("/api/calls/{call_id}", api.call),
             web.get("/api/tickets", api.ticket_list),
             web.get("/api/tickets/{ticket_id}", api.ticket),
+            web.post("/api/tickets/{ticket_id}/reveal", revealing.reveal_field),
             web.get("/api/events", api.events),
+            *linkage.routes(),
             web.get("/healthz", _healthz),
             web.get("/metrics", _metrics),
             web.static("/static", _HERE / "static"),
@@ -188,23 +200,29 @@ async def _explain(request: web.Request, handler: Any) -> web.StreamResponse:
     except web.HTTPException as problem:
         if problem.status < 400:
             raise
-        return _error(request, problem.status, problem.text or problem.reason, problem.headers)
+        told = (problem.code, problem.field) if isinstance(problem, Refused) else ("", "")
+        return _error(request, problem.status, problem.text or problem.reason, problem.headers, *told)
     except ClientConnectionResetError:
         raise  # the client has gone, there is nobody to tell
     except _DATABASE_AWAY as problem:
         # Without the statement and its parameters: those hold what citizens said.
         cause = problem.orig if isinstance(problem, DBAPIError) and problem.orig else problem
         log.error("the database failed a request", path=request.path, problem=f"{type(cause).__name__}: {cause}"[:300])
-        return _error(request, 503, "数据库暂时不可用，请稍后再试", {"Retry-After": "3"})
+        text = linkage.DATABASE_AWAY if linkage.is_command(request) else "数据库暂时不可用，请稍后再试"
+        return _error(request, 503, text, {"Retry-After": "3"})
     except Exception:
         log.exception("a request failed", path=request.path)
         return _error(request, 500, "服务器内部错误，已记入日志", {})
 
 
-def _error(request: web.Request, status: int, message: str, headers: Any) -> web.Response:
+def _error(
+    request: web.Request, status: int, message: str, headers: Any, code: str = "", field: str = ""
+) -> web.Response:
     kept = {name: headers[name] for name in ("WWW-Authenticate", "Allow", "Retry-After") if name in headers}
     if request.path.startswith("/api/"):
-        body = {"error": {"code": _CODES.get(status, "error"), "message": message}}
+        body = {"error": {"code": code or _CODES.get(status, "error"), "message": message}}
+        if field:
+            body["error"]["field"] = field
         return web.json_response(body, status=status, headers=kept, dumps=lambda b: json.dumps(b, ensure_ascii=False))
     if FRAGMENT_HEADER in request.headers or request.path == "/live":
         return web.Response(text=message, status=status, headers=kept)

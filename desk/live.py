@@ -265,11 +265,13 @@ async def send(
     listener: Listener,
     first: AsyncIterator[Message],
     still_allowed: Callable[[], Awaitable[bool]],
+    mask: Callable[[Message], Awaitable[Message]],
 ) -> web.StreamResponse:
     """Answer `request` with `first`, then what `listener` receives, until the client goes or may no longer listen.
 
     Messages of the feed that `first` already told (ids up to its last) are left out. A comment is sent every
-    HEARTBEAT_SECONDS, so that both ends notice a dead connection; `still_allowed` is asked as often.
+    HEARTBEAT_SECONDS, so that both ends notice a dead connection; `still_allowed` is asked as often. Every message
+    goes through `mask`, which takes out what this client may not see.
     """
     headers = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
     response = web.StreamResponse(headers=headers | {"X-Accel-Buffering": "no"})
@@ -281,7 +283,7 @@ async def send(
         await response.write(b"retry: 2000\n: connected\n\n")
         async for message in first:
             told = _position(message.id) if message.id else told
-            await response.write(message.encode())
+            await response.write((await mask(message)).encode())
         due = time.monotonic() + HEARTBEAT_SECONDS
         while not listener.ended:
             try:
@@ -289,7 +291,7 @@ async def send(
             except TimeoutError:
                 item = None
             if item and not (item.id and _position(item.id) <= told):
-                await response.write(item.encode())
+                await response.write((await mask(item)).encode())
             if time.monotonic() >= due:
                 if not await still_allowed():
                     break

@@ -12,13 +12,16 @@ import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from desk import access, health, live, queries, view, wording
+from desk import access, confidential, health, live, queries, view, wording
 from desk.access import PERSON
 from desk.accounts import Account
+from desk.linkage import panel, report
 from desk.state import DESK, Desk
 from routing import tickets
 from routing.intake import DESK_CHANNEL
-from routing.storage import FIELDS, Call, Ticket, TicketChange
+from routing.linkage.reading import active_linkages
+from routing.secrecy.view import Line
+from routing.storage import FIELDS, Call, Ticket
 from routing.tickets import Actor
 
 log = structlog.get_logger(__name__)
@@ -27,8 +30,8 @@ _Act = Callable[..., Awaitable[Ticket]]
 
 CALLS_SHOWN = 100
 DRAFTS_SHOWN = 50
-_DESK_PARTS = ("banners", "calls", "drafts", "transcript", "ticket")
-_SUPERVISOR_PARTS = ("banners", "attention", "overview")
+_DESK_PARTS = ("banners", "alarms", "calls", "drafts", "linkage", "transcript", "ticket")
+_SUPERVISOR_PARTS = ("banners", "alarms", "attention", "overview", "linkages")
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ async def desk_page(request: web.Request) -> web.StreamResponse:
     if not opened.query and person.extension:
         own = await queries.talking_call(desk.database, person.extension)
         if own:
-            opened = await _opened_call(desk, own)
+            opened = await _opened_call(desk, own, person)
     return await _desk_page(request, opened)
 
 
@@ -67,8 +70,15 @@ async def parts(request: web.Request) -> web.StreamResponse:
 @access.page("supervisor")
 async def supervisor_page(request: web.Request) -> web.StreamResponse:
     """Tickets that somebody should look at, and all live calls."""
-    context = await _context(request, Opened(None, None, ""), _SUPERVISOR_PARTS)
+    context = await _context(request, Opened(None, None, ""), ("banners", "alarms", "attention", "overview"))
     return aiohttp_jinja2.render_template("supervisor.html", request, context)
+
+
+@access.page("supervisor")
+async def linkages_page(request: web.Request) -> web.StreamResponse:
+    """Linkages of today and of the month, failures, rehearsals."""
+    context = await _context(request, Opened(None, None, ""), ("banners", "alarms", "linkages"))
+    return aiohttp_jinja2.render_template("linkages.html", request, context)
 
 
 @access.page("agent", "supervisor")
@@ -116,20 +126,24 @@ async def live_feed(request: web.Request) -> web.StreamResponse:
     def wants(message: live.Message) -> bool:
         return message.event != "interim" or message.call_id == call_id
 
+    mask = confidential.EventMask(desk.database, access.actor(request[PERSON]))
     with desk.live.desk.listen(wants) as listener:
-        return await live.send(request, listener, first(), still_allowed)
+        return await live.send(request, listener, first(), still_allowed, mask)
 
 
 async def _write(request: web.Request, act: _Act, kind: str) -> web.StreamResponse:
     desk, person = request.app[DESK], request[PERSON]
     form = await access.checked_form(request)
     ticket_id, version = request.match_info["ticket_id"], _version(form)
+    if (await _opened_ticket(desk, ticket_id, person)).ticket is None:
+        raise web.HTTPNotFound(text=f"没有编号为 {ticket_id} 的工单")
     typed = _touched(form)
     values, errors = _in_ids(desk, typed)
     saved: Ticket | None = None
     status, message = 200, ""
     try:
-        saved = await _save(desk, act, ticket_id, version, values, errors, access.actor(person))
+        more = {"reminded": form.text("reminded") == "yes", "scope": form.text("scope") or ""}
+        saved = await _save(desk, act, ticket_id, version, values, errors, access.actor(person), more)
     except tickets.NoSuchTicket as problem:
         raise web.HTTPNotFound(text=str(problem)) from problem
     except tickets.AlreadyConfirmed as problem:
@@ -137,13 +151,14 @@ async def _write(request: web.Request, act: _Act, kind: str) -> web.StreamRespon
     except tickets.TicketChanged:
         status, message = 409, "工单刚刚在别处有了修改。您输入的内容都还在，请核对后再保存一次"
     if errors and status == 200:
-        status, message = 400, "有内容不能保存，请看标红的字段"
+        elsewhere = (text for name, text in errors.items() if name not in FIELDS)
+        status, message = 400, next(elsewhere, "有内容不能保存，请看标红的字段")
     if saved:
         await _tell(desk, saved, kind)
         typed = {name: text for name, text in typed.items() if name in errors}
         if not errors and access.FRAGMENT_HEADER not in request.headers:
             raise web.HTTPSeeOther(f"/?call={saved.call_id}" if saved.call_id else f"/?ticket={saved.id}")
-    opened = await _opened_ticket(desk, ticket_id)
+    opened = await _opened_ticket(desk, ticket_id, person)
     if opened.ticket is None:
         raise web.HTTPNotFound(text=f"没有编号为 {ticket_id} 的工单")
     changes = await _changes_by_others(desk, person, ticket_id, version) if status == 409 else []
@@ -155,18 +170,26 @@ async def _write(request: web.Request, act: _Act, kind: str) -> web.StreamRespon
 
 
 async def _save(
-    desk: Desk, act: _Act, ticket_id: str, version: int, values: dict[str, str], errors: dict[str, str], actor: Actor
+    desk: Desk,
+    act: _Act,
+    ticket_id: str,
+    version: int,
+    values: dict[str, str],
+    errors: dict[str, str],
+    actor: Actor,
+    more: dict[str, Any],
 ) -> Ticket | None:
     """Save what can be saved, and note in `errors` what cannot; None when nothing was.
 
-    A value that cannot be kept holds up a confirmation, but not the saving of the others.
+    A value that cannot be kept holds up a confirmation, but not the saving of the others. `more` is for confirming.
     """
     is_confirmation = act is tickets.confirm
+    more = more if is_confirmation else {}
     while is_confirmation or values:
         if is_confirmation and errors:
             return None
         try:
-            return await act(desk.database, ticket_id, version, values, actor, jurisdiction=desk.jurisdiction)
+            return await act(desk.database, ticket_id, version, values, actor, jurisdiction=desk.jurisdiction, **more)
         except tickets.BadField as problem:
             errors[problem.field] = str(problem)
             values = {name: value for name, value in values.items() if name != problem.field}
@@ -185,11 +208,12 @@ def _in_ids(desk: Desk, typed: dict[str, str]) -> tuple[dict[str, str], dict[str
     return values, errors
 
 
-async def _changes_by_others(desk: Desk, person: Account, ticket_id: str, version: int) -> list[TicketChange]:
-    """The newest change of each field since `version` that `person` has not made."""
+async def _changes_by_others(desk: Desk, person: Account, ticket_id: str, version: int) -> list[Line]:
+    """The newest change of each field since `version` that `person` has not made, as this person may see it."""
     own = access.actor(person).name
-    made = [line for line in await tickets.history(desk.database, ticket_id) if line.version > version]
-    return list({line.field: line for line in made if line.field and line.actor != own}.values())
+    lines = await confidential.told(desk.database, ticket_id, access.actor(person), desk.jurisdiction)
+    made = [line for line in lines if line.version > version]
+    return list({line.field: line for line in made if line.field in FIELDS and line.actor != own}.values())
 
 
 async def _desk_page(
@@ -222,30 +246,49 @@ async def _context(request: web.Request, opened: Opened, wanted: list[str] | tup
         if desk.live.problem and found.get("redis", health.OK) == health.OK:
             found["redis"] = "桌面收不到实时事件，正在重连"
         context["banners"] = health.banners(found, opened.call)
+        if person.role == "supervisor" and found.get(health.LINES, health.OK) != health.OK:
+            context["banners"].append(health.Banner("notice", f"应急专线：{found[health.LINES]}"))
+    if "alarms" in wanted:
+        context["alarms"] = await panel.alarm_rows(desk, person)
+    if "linkage" in wanted:
+        context["linkage"] = await panel.panel(desk, person, opened.call) if opened.call else None
+    if "linkages" in wanted:
+        context["overview_of_lines"] = await report.overview(desk, request.query.get("month", ""), access.actor(person))
     if "calls" in wanted or "overview" in wanted:
         await _add_calls(context, desk, person)
     if "drafts" in wanted:
         drafts = await queries.open_drafts(desk.database, person.extension, DRAFTS_SHOWN)
-        context["drafts"] = [view.draft_row(desk, ticket, call, person.extension) for ticket, call in drafts]
+        context["drafts"] = await _draft_rows(desk, drafts, person)
     if "transcript" in wanted and opened.call:
         context["call"] = view.call_row(desk, opened.call, person.extension)
         context["ended"] = _ending(desk, opened.call)
         context["deaf"] = _deaf_legs(opened.call)
-        context["said"] = view.transcript(desk, await tickets.utterances(desk.database, opened.call.call_id))
+        spoken = await tickets.utterances(desk.database, opened.call.call_id)
+        context["said"] = view.transcript(
+            desk, await confidential.said(desk.database, opened.call, spoken, access.actor(person))
+        )
     if "ticket" in wanted and opened.ticket:
         context["form"] = view.ticket_form(desk, opened.ticket)
     if "attention" in wanted:
         found_tickets = await tickets.tickets(desk.database, attention=True, limit=CALLS_SHOWN)
         rows = await queries.with_calls(desk.database, found_tickets)
-        context["attention"] = [view.draft_row(desk, ticket, call, person.extension) for ticket, call in rows]
+        context["attention"] = await _draft_rows(desk, rows, person)
     if "overview" in wanted:
         context["draft_count"] = await queries.draft_count(desk.database)
     return context
 
 
+async def _draft_rows(desk: Desk, rows: list[tuple[Ticket, Call | None]], person: Account) -> list[view.DraftRow]:
+    calls = {ticket.id: call for ticket, call in rows}
+    shown = await confidential.listed(desk.database, [ticket for ticket, _ in rows], access.actor(person))
+    return [view.draft_row(desk, ticket, calls[ticket.id], person.extension) for ticket in shown]
+
+
 async def _add_calls(context: dict[str, Any], desk: Desk, person: Account) -> None:
     found = await tickets.calls(desk.database, live=True, limit=CALLS_SHOWN)
-    rows = view.call_rows(desk, found, person.extension)
+    linked = await active_linkages(desk.database, [call.call_id for call in found])
+    found = await confidential.called(desk.database, found, access.actor(person))
+    rows = view.call_rows(desk, found, person.extension, linked)
     waiting = [row.seconds for row in rows if row.state in ("arriving", "waiting", "ringing")]
     context["calls"] = rows
     context["own_call"] = next((row.call_id for row in rows if row.mine and row.state == "talking"), "")
@@ -260,25 +303,34 @@ async def _opened(desk: Desk, request: web.Request) -> Opened:
         call = await tickets.call(desk.database, call_id)
         if call is None:
             raise web.HTTPNotFound(text="没有这通电话")
-        return await _opened_call(desk, call)
+        return await _opened_call(desk, call, request[PERSON])
     if ticket_id := request.query.get("ticket"):
-        opened = await _opened_ticket(desk, ticket_id)
+        opened = await _opened_ticket(desk, ticket_id, request[PERSON])
         if opened.ticket is None:
             raise web.HTTPNotFound(text="没有这张工单")
         return opened
     return Opened(None, None, "")
 
 
-async def _opened_call(desk: Desk, call: Call) -> Opened:
+async def _opened_call(desk: Desk, call: Call, person: Account) -> Opened:
+    """A call and its ticket as this person may see them."""
+    actor = access.actor(person)
     ticket = await tickets.ticket_of_call(desk.database, call.call_id)
-    return Opened(call, ticket, f"call={call.call_id}")
+    seen = await confidential.opened(desk.database, ticket, actor) if ticket else None
+    if ticket and seen is None:
+        raise web.HTTPNotFound(text="没有这通电话")
+    (shown,) = await confidential.called(desk.database, [call], actor)
+    return Opened(shown, seen, f"call={call.call_id}")
 
 
-async def _opened_ticket(desk: Desk, ticket_id: str) -> Opened:
+async def _opened_ticket(desk: Desk, ticket_id: str, person: Account) -> Opened:
+    """A ticket and its call as this person may see them; without a ticket when it does not exist for this person."""
     ticket = await tickets.ticket(desk.database, ticket_id)
-    if ticket and ticket.call_id:
-        return Opened(await tickets.call(desk.database, ticket.call_id), ticket, f"call={ticket.call_id}")
-    return Opened(None, ticket, f"ticket={ticket_id}")
+    call = await tickets.call(desk.database, ticket.call_id) if ticket and ticket.call_id else None
+    if call:
+        return await _opened_call(desk, call, person)
+    seen = await confidential.opened(desk.database, ticket, access.actor(person)) if ticket else None
+    return Opened(None, seen, f"ticket={ticket_id}")
 
 
 def _ending(desk: Desk, call: Call) -> str:

@@ -12,7 +12,9 @@ from desk.catalogue import Catalogue
 from desk.health import HealthWatch
 from desk.live import Live
 from desk.throttle import Throttle
+from routing.centre import Centre
 from routing.jurisdiction import Jurisdiction
+from routing.linkage.configuration import LinkagePlan
 from routing.storage import Database
 from settings import Settings
 
@@ -30,6 +32,8 @@ class Desk:
     live: Live
     throttle: Throttle
     timezone: ZoneInfo
+    linkage: LinkagePlan
+    centre: Centre
 
     def agent_name(self, extension: str) -> str:
         """Name and extension of an agent, as config/agents.yaml has it; the extension alone when it has not."""

@@ -11,9 +11,13 @@ from desk import wording
 from desk.catalogue import CHOSEN, SEARCHED, Choice
 from desk.state import Desk
 from ivr.events import now
+from routing.acceptance import open_scopes
 from routing.drafts import LINES
 from routing.history import MACHINE
-from routing.storage import FIELDS, Call, Ticket, TicketChange, Utterance
+from routing.jurisdiction import ScopeItem
+from routing.linkage.reading import LinkageView
+from routing.secrecy.view import Line
+from routing.storage import FIELDS, Call, Ticket, Utterance
 from routing.tickets import ATTENTION
 
 UNSURE_BELOW = 0.6
@@ -46,6 +50,10 @@ class CallRow:
     seconds: int
     limit: str
     mine: bool
+    source: str
+    """The line that handed the call over, such as 110; empty: the citizen dialled."""
+    linked: str
+    """The lines of its linkage; empty: it is in none."""
 
 
 @dataclass(frozen=True)
@@ -140,18 +148,28 @@ class TicketForm:
     lines: list[Proposal]
     message: str = ""
     changes: list[Change] = field(default_factory=list)
+    remind: bool = False
+    """The caller has to be told that a report must be true (YZ-33)."""
+    scopes: tuple[ScopeItem, ...] = ()
+    """The items of the intake scope to choose from, where matter and intent do not say which."""
 
 
-def call_rows(desk: Desk, calls: list[Call], extension: str) -> list[CallRow]:
+def call_rows(
+    desk: Desk, calls: list[Call], extension: str, linkages: Mapping[str, LinkageView] | None = None
+) -> list[CallRow]:
     """Live calls for a list: the agent's own first, then ringing, waiting (the longest first), talking."""
+    linked = {
+        call_id: "、".join(line.row.line for line in view.lines if line.state != "taken_out")
+        for call_id, view in (linkages or {}).items()
+    }
 
     def order(call: Call) -> tuple[bool, int, datetime]:
         return (not _mine(call, extension), _STATE_ORDER.get(call.state, 9), call.queued_at or call.arrived_at)
 
-    return [call_row(desk, call, extension) for call in sorted(calls, key=order)]
+    return [call_row(desk, call, extension, linked.get(call.call_id, "")) for call in sorted(calls, key=order)]
 
 
-def call_row(desk: Desk, call: Call, extension: str) -> CallRow:
+def call_row(desk: Desk, call: Call, extension: str, linked: str = "") -> CallRow:
     """One call for a list or the head of the transcript."""
     since = (call.answered_at if call.state == "talking" else call.queued_at) or call.arrived_at
     seconds = ((call.ended_at or now()) - since).total_seconds()
@@ -170,6 +188,8 @@ def call_row(desk: Desk, call: Call, extension: str) -> CallRow:
         seconds=int(seconds),
         limit=str(desk.service_level(call.queue)) if call.state in ("arriving", "waiting", "ringing") else "",
         mine=_mine(call, extension),
+        source=call.source,
+        linked=linked,
     )
 
 
@@ -238,17 +258,19 @@ def ticket_form(
     typed: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
     message: str = "",
-    changes: list[TicketChange] | None = None,
+    changes: list[Line] | None = None,
 ) -> TicketForm:
     """The form of `ticket`. `typed` is shown instead of what is stored; `changes` tell what others did meanwhile."""
     changed = {change.field for change in changes or []}
-    confirmed = f"{wording.full_time(ticket.confirmed_at, desk.timezone)} {ticket.confirmed_by}"
+    reminder = desk.jurisdiction.law_at(ticket.created_at).truth_reminder
+    shown = {name: (typed or {}).get(name) or ticket.fields[name]["value"] for name in ("intent", "matter")}
+    confirmed = f"{wording.full_time(ticket.accepted_at, desk.timezone)} {ticket.accepted_by}"
     return TicketForm(
         ticket=ticket,
         state=wording.TICKET_STATES.get(ticket.state, ticket.state),
         attention=ATTENTION.get(ticket.attention, ticket.attention),
         created=wording.full_time(ticket.created_at, desk.timezone),
-        confirmed=confirmed if ticket.confirmed_at else "",
+        confirmed=confirmed if ticket.accepted_at else "",
         fields={
             name: _field(desk, ticket, name, (typed or {}).get(name), (errors or {}).get(name, ""), name in changed)
             for name in FIELDS
@@ -256,10 +278,12 @@ def ticket_form(
         lines=_proposals(desk, ticket, LINES, ""),
         message=message,
         changes=[change_line(desk, change) for change in changes or []],
+        remind=bool(reminder and shown["intent"] in reminder.intents),
+        scopes=open_scopes(desk.jurisdiction, shown["matter"], shown["intent"]),
     )
 
 
-def change_line(desk: Desk, change: TicketChange) -> Change:
+def change_line(desk: Desk, change: Line) -> Change:
     """One line of a ticket's history for people."""
     return Change(
         who="机器" if change.actor == MACHINE else change.actor,

@@ -6,6 +6,8 @@ import unicodedata
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from routing.life.states import STATE_NAMES
+
 FIELD_LABELS = {
     "time": "时间",
     "place": "地点",
@@ -20,7 +22,7 @@ FIELD_LABELS = {
     "territorial_unit": "属地单位",
 }
 CALL_STATES = {"arriving": "呼入", "waiting": "等待中", "ringing": "振铃", "talking": "通话中", "ended": "已结束"}
-TICKET_STATES = {"draft": "草稿", "confirmed": "已确认"}
+TICKET_STATES = STATE_NAMES
 ENDED_BY = {"caller": "来电人挂机", "agent": "坐席挂机", "hotline": "系统结束", "unknown": "结束原因不明"}
 LISTENING_TROUBLE = {
     "no_model": "没有语音模型",

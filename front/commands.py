@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def add(parsers: Parsers) -> None:
     """Add every command's parser; its `handler(arguments, settings)` returns the exit code."""
     run = parsers.add_parser("run", help="start the hotline in the foreground; Ctrl-C stops it")
-    run.add_argument("--role", default="all", help="parts to run: bridge,listening,routing,desk (default: all)")
+    run.add_argument("--role", default="all", help="parts to run: bridge,listening,routing,clocks,desk (default: all)")
     run.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     run.add_argument("--verbose", action="store_true", help="log also what is of interest to developers only")
     run.set_defaults(handler=_run)
@@ -51,9 +51,27 @@ def add(parsers: Parsers) -> None:
 
     from asr_models import commands as models
     from ivr import prompts
+    from routing.dispatching import commands as dispatching
+    from routing.knowledge import commands as knowledge
+    from routing.law import commands as law
+    from routing.life import commands as ticket
+    from routing.linkage import commands as linkage
+    from routing.people import commands as people
+    from routing.secrecy import commands as secrecy
+    from routing.statistics import commands as statistics
+    from routing.watch import commands as watch
 
     models.add_parser(parsers)
     prompts.add_parser(parsers)
+    law.add_parser(parsers)
+    watch.add_parser(parsers)
+    statistics.add_parser(parsers)
+    ticket.add_parser(parsers)
+    dispatching.add_parser(parsers)
+    linkage.add_parser(parsers)
+    secrecy.add_parser(parsers)
+    knowledge.add_parser(parsers)
+    people.add_parser(parsers)
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from asr_models.catalogue import DEMO
 from desk.accounts import ensure_agents
 from desk.app import create_app
-from desk.health import DEMO_MODEL, NO_MODEL
+from desk.health import DEMO_MODEL, LINES, NO_MODEL
 from front import children
 from front.health import Health, report, reported_by
 from ivr import prompts
@@ -32,14 +32,25 @@ from ivr.listening.service import Listening
 from ivr.outbox import Outbox
 from ivr.secrets import Secrets, keep
 from routing.callers import KnownCallers
+from routing.centre import Centre
+from routing.dispatching.direct_list import load as load_direct_list
+from routing.dispatching.dispatcher import DirectDispatcher
 from routing.intake import Intake
 from routing.jurisdiction import load as load_jurisdiction
-from routing.storage import Database, migrate
+from routing.law.calendar import calendar_of
+from routing.linkage.configuration import load as load_linkage
+from routing.linkage.courier import Courier
+from routing.linkage.rehearsals import Rehearsals
+from routing.secrecy.keys import key_file
+from routing.secrecy.opening import open_database
+from routing.spoken_alarm import SpokenAlarm
+from routing.storage import migrate
+from routing.watch.watch import Watch, heed_calendar
 from settings import ConfigurationError, Settings
 
 log = structlog.get_logger(__name__)
 
-ROLES = ("bridge", "listening", "routing", "desk")
+ROLES = ("bridge", "listening", "routing", "clocks", "desk")
 
 
 async def run(settings: Settings, roles: set[str], arguments: list[str], *, as_child: bool = False) -> None:
@@ -82,6 +93,8 @@ async def _start(
     hotline = settings.hotline
     parts.enter_context(_only_one(settings.data_dir))
     jurisdiction = load_jurisdiction(settings.jurisdiction_dir / f"{hotline.jurisdiction}.yaml")
+    listed = load_direct_list(settings.config_dir / "direct-dispatch.yaml", jurisdiction)
+    linkage = load_linkage(settings.config_dir, [line.line for line in settings.lines.emergency_lines])
     secrets = keep(settings)
     await asyncio.to_thread(prompts.render_for, settings)
 
@@ -94,7 +107,7 @@ async def _start(
         await _child(parts, redis_child, may_end)
     redis = await parts.enter_async_context(_redis(settings))
     await migrate(settings.database_url)
-    database = Database(settings.database_url)
+    database = await open_database(settings.database_url, key_file(settings.data_dir))
     parts.push_async_callback(database.close)
     await ensure_agents(
         database,
@@ -105,9 +118,23 @@ async def _start(
 
     troubles: dict[str, Callable[[], str]] = {}
     if "routing" in roles:
-        intake = Intake(database, redis, jurisdiction, consumer=f"{socket.gethostname()}-{os.getpid()}")
+        consumer = f"{socket.gethostname()}-{os.getpid()}"
+        intake = Intake(database, redis, jurisdiction, consumer=consumer)
         _task(parts, "routing", intake.run())
+        _task(parts, "spoken alarm", SpokenAlarm(database, redis, jurisdiction, consumer=consumer).run())
         troubles["intake"] = lambda: intake.trouble
+        courier = Courier(database, jurisdiction, linkage.stations)
+        _task(parts, "courier", courier.run())
+        rehearsals = Rehearsals(database, redis, settings.lines.emergency_lines, linkage.rehearsal, jurisdiction.zone)
+        _task(parts, "rehearsals", rehearsals.run())
+        troubles[LINES] = lambda: rehearsals.trouble
+    if "clocks" in roles:
+        centre = Centre(database, jurisdiction, calendar_of(settings.config_dir / "calendars", jurisdiction))
+        watch = Watch(centre, every_seconds=hotline.watch.every_seconds)
+        _task(parts, "clocks", watch.run())
+        _task(parts, "calendar", heed_calendar(centre))
+        troubles["clocks"] = lambda: watch.trouble
+        _task(parts, "direct list", DirectDispatcher(centre, listed, every_seconds=hotline.watch.every_seconds).run())
     if "listening" in roles and hotline.listening.enabled:
         listening_child = children.listening(settings, arguments, lambda pid: reported_by(redis, "speech", pid))
         await _child(parts, listening_child, may_end)
@@ -131,7 +158,9 @@ async def _start(
 
 def _reporting(settings: Settings) -> list[str]:
     """The parts that this instance must have, wherever they run."""
-    return ["asterisk", "outbox", "intake", *(["speech"] if settings.hotline.listening.enabled else [])]
+    speech = ["speech"] if settings.hotline.listening.enabled else []
+    lines = [LINES] if settings.lines.emergency_lines else []
+    return ["asterisk", "outbox", "intake", "clocks", *speech, *lines]
 
 
 @asynccontextmanager

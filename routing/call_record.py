@@ -22,8 +22,11 @@ from ivr import events
 from routing.drafts import fill, open_draft, ticket_of
 from routing.history import MACHINE, set_attention
 from routing.jurisdiction import Jurisdiction
+from routing.linkage.offers import declined
+from routing.linkage.record import end_with_call
+from routing.linkage.record import record as record_linkage
 from routing.storage import Call, Ticket, Utterance
-from routing.tickets import MISSED
+from routing.tickets import LINE_EXHAUSTED, MISSED
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +86,11 @@ async def apply(session: AsyncSession, event: events.Event, jurisdiction: Jurisd
             await _uttered(session, call, ticket, event, jurisdiction)
         case events.CallEnded():
             end_is_news = _ended(call, event)
+            await end_with_call(session, call.call_id, event.at)
+        case events.OfferDeclined():
+            await declined(session, event, ticket, jurisdiction)
+        case events.LinkageEvent():
+            await record_linkage(session, event, call, ticket, jurisdiction)
     # An agent who leaves while another one already talks to the caller (transfer) leaves nobody waiting.
     if not (isinstance(event, events.AgentLeft) and event.agent != call.agent):
         _move(call, event.kind)
@@ -120,6 +128,7 @@ def _arrived(call: Call, ticket: Ticket, event: events.CallArrived) -> None:
     call.caller_name = event.caller_name
     call.called_number = event.called_number
     call.trunk = event.trunk
+    call.source = event.source
     call.channel = event.channel
     call.rebuilt = call.rebuilt or event.rebuilt
     call.arrived_at = min(call.arrived_at, event.at)
@@ -181,7 +190,7 @@ async def _look_after(session: AsyncSession, call: Call, ticket: Ticket, event: 
     """Who has to look at a draft whose call has ended. The caller's last words are often told after the end; they
     correct what was assumed without them, but put nothing back on the list that a supervisor has taken off it.
     """
-    if ticket.state != "draft":
+    if ticket.state != "draft" or ticket.attention == LINE_EXHAUSTED:
         return
     spoke = await session.scalar(
         select(Utterance.id).where(Utterance.call_id == call.call_id, Utterance.speaker == "caller").limit(1)
@@ -226,6 +235,7 @@ async def _inventory(session: AsyncSession, event: events.NodeInventory) -> list
         call.ended_by = "unknown"
         call.unseen = True
         call.position = 0
+        await end_with_call(session, call.call_id, event.at)
         ticket = await ticket_of(session, call)
         if ticket is None:
             continue

@@ -83,7 +83,8 @@ _DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.Inter
 """What trouble with the database looks like; asyncpg's own errors come through while a connection is being made."""
 
 ResultT = TypeVar("ResultT")
-_Entry = tuple[bytes | str, dict[bytes | str, bytes | str] | None]
+Entry = tuple[bytes | str, dict[bytes | str, bytes | str] | None]
+"""An entry's id and its fields; no fields: it was deleted while it was pending."""
 
 
 class _LeaseLost(Exception):
@@ -115,7 +116,7 @@ class Intake:
         pause = _FIRST_PAUSE
         try:
             while True:
-                _heed_cancellation()
+                heed_cancellation()
                 try:
                     await self._turn()
                     pause = _FIRST_PAUSE
@@ -144,7 +145,7 @@ class Intake:
         found = await self._redis.xreadgroup(
             GROUP, self._consumer, {STREAM: ">"}, count=_BATCH, block=_BLOCK_MILLISECONDS
         )
-        for entry in _entries(found):
+        for entry in entries(found):
             await self._take(*entry)
         if time.monotonic() - self._trimmed > _TRIM_SECONDS:
             await self._tidy()
@@ -160,7 +161,7 @@ class Intake:
         return held
 
     async def _renew(self) -> None:
-        _heed_cancellation()
+        heed_cancellation()
         if time.monotonic() - self._renewed < _RENEW_SECONDS:
             return
         try:
@@ -197,7 +198,7 @@ class Intake:
             if start in (b"0-0", "0-0"):
                 break
         last: bytes | str = "0"
-        while pending := _entries(await self._redis.xreadgroup(GROUP, self._consumer, {STREAM: last}, count=_BATCH)):
+        while pending := entries(await self._redis.xreadgroup(GROUP, self._consumer, {STREAM: last}, count=_BATCH)):
             for entry in pending:
                 await self._take(*entry)
                 last = entry[0]
@@ -326,14 +327,14 @@ async def _to_its_end(transaction: Coroutine[Any, Any, ResultT]) -> ResultT:
         raise
 
 
-def _heed_cancellation() -> None:
+def heed_cancellation() -> None:
     """redis-py can swallow a cancellation that comes while it connects; the task still knows that it was asked."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
-def _entries(found: Any) -> Sequence[_Entry]:
+def entries(found: Any) -> Sequence[Entry]:
     """The entries of the one stream that was read: redis-py answers with a list of pairs (RESP2) or a dict (RESP3)."""
     if not found:
         return []

@@ -1,13 +1,15 @@
 // The desk's page: hears what happens (server-sent events), fetches the pieces that changed, saves what is typed,
 // and opens the agent's call by itself when it is answered.
 import { anythingUnsaved, control, dirty, fields, focused, listen, showEvidence, toBeSaved } from "./fields.js";
+import { heedAlarms, listenLinkage } from "./linkage.js";
 import { dropInterims, interim, learnTime, tick } from "./now.js";
 import { place, toEnd } from "./pieces.js";
 
 const main = document.getElementById("main");
 const isDesk = document.body.classList.contains("desk");
 const everything = main.dataset.want.split(",");
-const lists = everything.filter((part) => part !== "transcript" && part !== "ticket");
+const ofTheCall = ["linkage", "transcript", "ticket"];
+const lists = everything.filter((part) => !ofTheCall.includes(part));
 
 let open = main.dataset.open; // "call=..." or "ticket=..." or ""
 
@@ -44,7 +46,7 @@ async function ask(path, options = {}) {
 
 async function refresh(parts) {
   const asked = open;
-  const [, html] = await ask(`/parts?want=${parts.join(",")}&${asked}`);
+  const [, html] = await ask(`/parts?want=${parts.join(",")}&${asked || main.dataset.query || ""}`);
   if (html && asked === open) show(html);
 }
 
@@ -69,6 +71,7 @@ function show(html) {
   dropInterims();
   showEvidence();
   tick();
+  heedAlarms();
   openOwnCall();
 }
 
@@ -108,6 +111,8 @@ function save(isConfirmed = false) {
     if ("closed" in form.dataset || (!touched.length && !isConfirmed)) return;
     const values = touched.map((field) => [field.dataset.field, control(field).value]);
     const hidden = ["form_token", "version"].map((name) => [name, form.elements[name].value]);
+    if (isConfirmed && form.elements.reminded?.checked) hidden.push(["reminded", "yes"]);
+    if (isConfirmed && form.elements.scope?.value) hidden.push(["scope", form.elements.scope.value]);
     const path = `/tickets/${form.dataset.ticket}/${isConfirmed ? "confirm" : "edit"}`;
     const [status, html] = await ask(path, { method: "POST", body: new URLSearchParams([...hidden, ...values]) });
     if (!html || !form.isConnected) return;
@@ -144,11 +149,11 @@ function connect() {
 
 function changed(told) {
   const isHere = open === `call=${told.call_id}` || open === `ticket=${told.ticket_id}`;
-  if (isHere) refreshSoon(["transcript", "ticket"], 60);
+  if (isHere) refreshSoon(ofTheCall, 60);
   if (told.kind === "utterance") return;
   // A hundred desks should not ask for their lists in the same instant, nor for each call of the others at once;
   // but a telephone that rings or is answered may be this agent's.
-  const isUrgent = told.kind === "agent_ringing" || told.kind === "agent_answered";
+  const isUrgent = told.kind === "agent_ringing" || told.kind === "agent_answered" || /^(linkage|line|alarm)_/.test(told.kind);
   refreshSoon(lists, isHere ? 60 : (isUrgent ? 80 : 800) * (1 + Math.random()));
 }
 
@@ -170,6 +175,7 @@ function say(text) {
 // ---- what people do
 
 listen(() => save());
+listenLinkage(() => refreshSoon(everything.filter((part) => part === "linkage" || part === "alarms" || part === "linkages"), 50));
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-open]");
   if (!link || !isDesk || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -189,6 +195,7 @@ window.addEventListener("beforeunload", (event) => {
 });
 
 openOwnCall();
+heedAlarms();
 toEnd();
 tick();
 setInterval(tick, 1000);

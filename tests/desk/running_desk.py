@@ -27,6 +27,7 @@ from desk.live import Live
 from desk.state import DESK
 from ivr.events import now
 from routing import jurisdiction
+from routing.secrecy.keys import draw
 from routing.storage import Call, Database, Ticket, Utterance, migrate
 from routing.tickets import FIELDS
 from settings import ROOT, Settings, load
@@ -232,7 +233,7 @@ async def running_desk(folder: Path, template: Path, redis_url: str, **overrides
     folder.mkdir(exist_ok=True)
     path = folder / "hotline.db"
     shutil.copy(template, path)
-    database = Database(f"sqlite+aiosqlite:///{path}")
+    database = Database(f"sqlite+aiosqlite:///{path}", keys=draw(folder / "seal-keys.yaml"))
     redis: Redis = Redis.from_url(redis_url)
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]

@@ -71,10 +71,9 @@ async def test_the_document_is_openapi_and_names_every_route(desk: Running, docu
     }
     assert routes == set(document.body["paths"])
     for path, methods in document.body["paths"].items():
-        named = {
-            parameter["name"] for parameter in methods["get"].get("parameters", []) if parameter.get("in") == "path"
-        }
-        assert named == set(re.findall(r"{(\w+)}", path))
+        for described in methods.values():
+            named = {one["name"] for one in described.get("parameters", []) if one.get("in") == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path))
     for schema in document.body["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
     references = re.findall(r'"\$ref": "#/components/(\w+)/(\w+)"', json.dumps(document.body))
@@ -83,8 +82,10 @@ async def test_the_document_is_openapi_and_names_every_route(desk: Running, docu
 
 async def test_every_answer_fits_its_schema(desk: Running, document: Document) -> None:
     talking, ticket = await some_calls(desk)
-    await tickets.confirm(desk.database, ticket.id, 1, {"event": "停水"}, Actor("坐席一 8001", "agent"))
-    async with await desk.api() as client:
+    await tickets.confirm(
+        desk.database, ticket.id, 1, {"event": "停水"}, Actor("坐席一 8001", "agent"), jurisdiction=desk.law
+    )
+    async with await desk.api("supervisor") as client:
         for path, template in [
             ("/api/calls", "/api/calls"),
             ("/api/calls?live=true&limit=1", "/api/calls"),
@@ -103,7 +104,7 @@ async def test_every_answer_fits_its_schema(desk: Running, document: Document) -
 
 async def test_what_the_answers_say(desk: Running) -> None:
     talking, ticket = await some_calls(desk)
-    async with await desk.api() as client:
+    async with await desk.api("supervisor") as client:
         live = await (await client.get("/api/calls?live=true")).json()
         assert [call["call_id"] for call in live["calls"]] == [talking.call_id]
         ended = await (await client.get("/api/calls?live=false")).json()
@@ -117,14 +118,14 @@ async def test_what_the_answers_say(desk: Running) -> None:
         assert [one["attention_text"] for one in wanting["tickets"]] == ["来电未被接听，请回拨"]
         drafts = await (await client.get("/api/tickets?state=draft&attention=false")).json()
         assert [one["id"] for one in drafts["tickets"]] == [ticket.id]
-        assert (await (await client.get("/api/tickets?state=confirmed")).json()) == {"tickets": []}
+        assert (await (await client.get("/api/tickets?state=accepted")).json()) == {"tickets": []}
 
 
 async def test_tickets_come_in_pages(desk: Running) -> None:
     for age in range(3):
         call = a_call(state="ended")
         await desk.add(call, a_ticket(call, created_at=now() - timedelta(minutes=age), serial=f"YZ-{age}"))
-    async with await desk.api() as client:
+    async with await desk.api("supervisor") as client:
         serials, before = [], ""
         while True:
             page = (await (await client.get(f"/api/tickets?limit=2{before}")).json())["tickets"]
@@ -158,7 +159,7 @@ REFUSALS = [
 
 async def test_refusals_say_why_in_one_form(desk: Running, document: Document) -> None:
     await desk.live_connected()
-    async with await desk.api() as client:
+    async with await desk.api("supervisor") as client:
         for path, template, status in REFUSALS:
             answer = await client.get(path)
             assert answer.status == status, path
@@ -273,7 +274,7 @@ async def tell(desk: Running, event: Any) -> str:
 async def test_events_are_told_as_they_happen(desk: Running, document: Document) -> None:
     await tell(desk, ringing("before", 1))
     await desk.live_connected()
-    async with await desk.api() as client, client.get("/api/events") as answer:
+    async with await desk.api("supervisor") as client, client.get("/api/events") as answer:
         assert answer.headers["Content-Type"].startswith("text/event-stream")
         entry = await tell(desk, ringing("c1", 1))
         told = await next_event(answer)
@@ -291,7 +292,7 @@ async def test_events_are_told_as_they_happen(desk: Running, document: Document)
 async def test_what_was_missed_comes_first_and_nothing_twice(desk: Running) -> None:
     await desk.live_connected()
     seen = [await tell(desk, ringing("c1", number)) for number in range(450)]
-    async with await desk.api() as client:
+    async with await desk.api("supervisor") as client:
         async with client.get("/api/events", headers={"Last-Event-ID": seen[9]}) as answer:
             # Some more while the old ones are still being sent.
             later = [await tell(desk, ringing("c1", number)) for number in range(450, 460)]
@@ -306,7 +307,8 @@ async def test_one_call_only(desk: Running) -> None:
     first = await tell(desk, ringing("c0", 1))
     await tell(desk, ringing("c1", 1))
     wanted = await tell(desk, ringing("c2", 1))
-    async with await desk.api() as client, client.get(f"/api/events?call_id=c2&last_event_id={first}") as answer:
+    path = f"/api/events?call_id=c2&last_event_id={first}"
+    async with await desk.api("supervisor") as client, client.get(path) as answer:
         assert (await next_event(answer))["id"] == wanted
         await tell(desk, ringing("c1", 2))
         wanted = await tell(desk, CallQueued(call_id="c2", event_id="q", at=now(), queue="general"))
@@ -317,7 +319,7 @@ async def test_a_gap_is_told(desk: Running, document: Document) -> None:
     await desk.live_connected()
     entries = [await tell(desk, ringing("c1", number)) for number in range(5)]
     await desk.redis.xtrim(STREAM, maxlen=2, approximate=False)
-    async with await desk.api() as client:
+    async with await desk.api("supervisor") as client:
         async with client.get("/api/events", headers={"Last-Event-ID": entries[0]}) as answer:
             gap = await next_event(answer)
             assert gap["event"] == "gap" and json.loads(gap["data"]) == {"after": entries[0], "kept_from": entries[3]}
@@ -335,7 +337,7 @@ async def test_what_is_no_event_is_left_out(desk: Running) -> None:
     await desk.redis.xadd(STREAM, {"event": json.dumps({"kind": "x\ndata: injected"})})
     await desk.redis.publish(INTERIM_CHANNEL, "[]")
     wanted = await tell(desk, ringing("c1", 2))
-    async with await desk.api() as client:
+    async with await desk.api("supervisor") as client:
         async with client.get("/api/events", headers={"Last-Event-ID": first}) as answer:
             assert (await next_event(answer))["id"] == wanted
         async with client.get("/api/events") as answer:
@@ -346,7 +348,7 @@ async def test_what_is_no_event_is_left_out(desk: Running) -> None:
 async def test_a_revoked_token_loses_its_stream(desk: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("desk.live.HEARTBEAT_SECONDS", 0.1)
     await desk.live_connected()
-    async with await desk.api() as client, client.get("/api/events") as answer:
+    async with await desk.api("supervisor") as client, client.get("/api/events") as answer:
         async with asyncio.timeout(5):
             async for line in answer.content:
                 if line == b": heartbeat\n":
@@ -367,7 +369,7 @@ async def test_without_redis_events_are_refused_at_once_and_the_rest_goes_on(
         async with asyncio.timeout(5):
             while not desk.live.problem:
                 await asyncio.sleep(0.01)
-        async with await desk.api() as client:
+        async with await desk.api("supervisor") as client:
             answer = await client.get("/api/events")
             assert answer.status == 503 and answer.headers["Retry-After"] == "3"
             document.check("/api/events", 503, await answer.json())

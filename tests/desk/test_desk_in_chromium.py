@@ -191,12 +191,12 @@ async def test_a_call_from_ringing_to_the_confirmed_ticket(desk: Running, chromi
         await expect(page.locator("#draft-" + (await kept(desk, call)).id)).to_be_visible()
         assert await page.locator("#confirm").bounding_box() == confirm_at, "nothing jumped"
         await page.keyboard.press("Control+Enter")
-        await expect(page.locator("#ticket-state")).to_have_text("已确认")
+        await expect(page.locator("#ticket-state")).to_have_text("已受理")
         await expect(page.locator("#ticket-foot")).to_contain_text("坐席一 8001")
         await expect(page.locator("#drafts-none")).to_be_visible()
 
     ticket = await kept(desk, call)
-    assert ticket.state == "confirmed" and ticket.confirmed_by == "坐席一 8001"
+    assert ticket.state == "accepted" and ticket.accepted_by == "坐席一 8001"
     assert ticket.fields["place"]["value"] == "保港社区居委会前" and ticket.fields["place"]["source"] == "agent"
     assert ticket.fields["person"]["value"] == "符先生"
     assert ticket.fields["event"]["source"] == "machine", "what nobody touched stays the machine's"
@@ -232,7 +232,7 @@ async def test_two_people_at_one_draft(desk: Running, chromium: Browser, intake:
         await note.get_by_role("button", name="采用").click()
         await expect(page.locator("#in-place")).to_have_value("保港")
         await page.keyboard.press("Control+Enter")
-        await expect(page.locator("#ticket-state")).to_have_text("已确认")
+        await expect(page.locator("#ticket-state")).to_have_text("已受理")
     assert (await kept(desk, call)).fields["place"]["by"] == "坐席二 8002"
 
 
@@ -263,9 +263,9 @@ async def test_a_draft_confirmed_elsewhere_keeps_what_was_typed_in_sight(
         await expect(page.locator("#ticket-form")).to_be_visible()
         await page.fill("#in-event", "我打了很多字")
         ticket = await kept(desk, call)
-        await tickets.confirm(desk.database, ticket.id, ticket.version, {}, OTHER)
+        await tickets.confirm(desk.database, ticket.id, ticket.version, {}, OTHER, jurisdiction=desk.law)
         await page.keyboard.press("Control+Enter")
-        await expect(page.locator("#ticket-state")).to_have_text("已确认")
+        await expect(page.locator("#ticket-state")).to_have_text("已受理")
         await expect(page.locator("#field-event .elsewhere")).to_contain_text("您输入的内容没有保存：我打了很多字")
 
 

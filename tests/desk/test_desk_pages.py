@@ -51,7 +51,7 @@ async def test_drafts_of_ended_calls_wait_for_their_agent_first(desk: Running) -
     mine, other, live = a_call(**ended), a_call(agent="8002", **ended), a_call(agent="8002")
     drafts = [a_ticket(call) for call in (mine, other, live)]
     done = a_call(**ended)
-    await desk.add(mine, other, live, done, *drafts, a_ticket(done, state="confirmed"))
+    await desk.add(mine, other, live, done, *drafts, a_ticket(done, state="accepted"))
     async with desk.signed_in() as browser:
         part = await (await browser.get("/parts?want=drafts")).text()
     shown = re.findall(r'<li id="draft-([^"]+)" class="row([^"]*)"', part)
@@ -186,7 +186,21 @@ async def test_confirming_closes_the_draft_once(desk: Running) -> None:
         again = await post(browser, path, 2)
         assert again.status == 409 and "已由 坐席一 8001 确认" in await again.text()
     kept = await tickets.ticket(desk.database, ticket.id)
-    assert kept and kept.state == "confirmed" and kept.fields["place"]["value"] == "水南村"
+    assert kept and kept.state == "accepted" and kept.fields["place"]["value"] == "水南村"
+
+
+async def test_a_report_is_confirmed_after_the_caller_was_reminded_that_it_must_be_true(desk: Running) -> None:
+    call = a_call()
+    ticket = a_ticket(call, values={"event": "偷排污水", "intent": "report"})
+    await desk.add(call, ticket)
+    async with desk.signed_in() as browser:
+        assert 'name="reminded"' in await (await browser.get("/")).text()
+        path = f"/tickets/{ticket.id}/confirm"
+        answer = await post(browser, path, 1)
+        assert answer.status == 400 and "举报内容必须真实" in await answer.text()
+        assert (await post(browser, path, 1, reminded="yes")).status == 303
+    kept = await tickets.ticket(desk.database, ticket.id)
+    assert kept and (kept.state, kept.scope) == ("accepted", "YZ-11-6") and kept.truth_reminded_at
 
 
 async def test_a_conflict_is_told_and_nothing_typed_is_lost(desk: Running) -> None:
