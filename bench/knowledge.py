@@ -115,16 +115,18 @@ async def _fill(centre: Centre, items: int) -> None:
     titles = itertools.islice(_titles(centre.jurisdiction), items)
     while batch := list(itertools.islice(titles, _BATCH)):
         async with centre.db.begin() as session:
-            for title, keywords, matter in batch:
-                item = KnowledgeItem(
-                    owner_unit="", state="published", published=1, review_by=today + timedelta(days=365)
-                )
-                session.add(item)
-                await session.flush()
-                body = title + "。" + "".join(drawn.sample(_SENTENCES, 4)) + keywords
-                version = _version(centre, item.id, title, keywords, body, matter, today)
-                session.add(version)
-                await search.put(session, version)
+            shelf = [
+                KnowledgeItem(owner_unit="", state="published", published=1, review_by=today + timedelta(days=365))
+                for _ in batch
+            ]
+            session.add_all(shelf)
+            await session.flush()
+            written = [
+                _version(centre, item.id, entry, "".join(drawn.sample(_SENTENCES, 4)), today)
+                for item, entry in zip(shelf, batch, strict=True)
+            ]
+            session.add_all(written)
+            await search.put(session, *written)
 
 
 def _titles(jurisdiction: Jurisdiction) -> itertools.chain[tuple[str, str, str]]:
@@ -139,15 +141,16 @@ def _titles(jurisdiction: Jurisdiction) -> itertools.chain[tuple[str, str, str]]
 
 
 def _version(
-    centre: Centre, item_id: int, title: str, keywords: str, body: str, matter: str, today: date
+    centre: Centre, item_id: int, entry: tuple[str, str, str], sentences: str, today: date
 ) -> KnowledgeVersion:
+    title, keywords, matter = entry
     return KnowledgeVersion(
         item_id=item_id,
         number=1,
         state="published",
         title=title,
         keywords=keywords,
-        body=body,
+        body=f"{title}。{sentences}{keywords}",
         matter=matter,
         valid_from=today,
         review_by=today + timedelta(days=365),

@@ -29,6 +29,7 @@ from routing.statistics.figures import figures
 from routing.statistics.periods import parsed
 from routing.storage import Database, migrate
 from routing.watch.findings import look_at_events
+from routing.watch.inbox import inbox
 from routing.watch.rounds import look_at_clocks
 from routing.watch.work import unit_work
 from settings import ROOT
@@ -147,6 +148,7 @@ async def _measure(centre: Centre, moment: _Moment, outcome: Outcome) -> None:
     seen = await look_at_clocks(centre)
     outcome.seconds["a day of standstill"] = time.perf_counter() - began
     outcome.notes["a day of standstill"] = f"{seen.looked} clocks caught up with"
+    await _timed(centre, outcome, "inbox after it", lambda: inbox(centre))
 
 
 async def _timed(centre: Centre, outcome: Outcome, name: str, work: Callable[[], Awaitable[Any]]) -> None:

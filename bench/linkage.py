@@ -24,7 +24,7 @@ from redis.asyncio import Redis
 from bench.calls import console
 from bench.sipp import Load, talks
 from front.instance import Instance
-from front.station import Station
+from front.station import Station, tone_level
 from ivr import events
 from ivr.commands import CommandRefused, LinkLines, ask
 from ivr.events import Event
@@ -32,6 +32,8 @@ from ivr.events import Event
 _AGENT_HZ, _LINE_HZ = 1000, 440
 _FRAME = 160
 """Samples of 20 ms."""
+_LOUD = 800
+"""Amplitude from which a tone is a telephone's own."""
 
 
 @dataclass
@@ -158,8 +160,8 @@ def _heard(recording: Path, one: Linked) -> None:
     with wave.open(str(recording), "rb") as file:
         samples = memoryview(file.readframes(file.getnframes())).cast("h")
     frames = [samples[at : at + _FRAME] for at in range(0, len(samples) - _FRAME + 1, _FRAME)]
-    agent = [_has(frame, _AGENT_HZ) for frame in frames]
-    line = [_has(frame, _LINE_HZ) for frame in frames]
+    agent = [tone_level(frame, _AGENT_HZ) > _LOUD for frame in frames]
+    line = [tone_level(frame, _LINE_HZ) > _LOUD for frame in frames]
     if True not in agent:
         return
     first = agent.index(True)
@@ -172,16 +174,6 @@ def _heard(recording: Path, one: Linked) -> None:
         if all(line[at : at + 3]):
             one.spoke_at = one.ended_at - (len(frames) - at) * 0.02
             break
-
-
-def _has(frame: memoryview[int], hertz: int) -> bool:
-    """Whether the frame holds this tone (Goertzel), loud enough for it to be the telephone's own."""
-    factor = 2 * math.cos(2 * math.pi * hertz / 8000)
-    before = last = 0.0
-    for sample in frame:
-        before, last = last, sample + factor * last - before
-    power = before * before + last * last - factor * before * last
-    return math.sqrt(max(0.0, power)) / (_FRAME / 2) > 800
 
 
 def _longest_silence(heard: list[bool]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import re
 import secrets
 import urllib.parse
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +18,8 @@ from desk.state import DESK
 from routing.tickets import Actor
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_NOT_IN_COMMANDS = re.compile(r"[^0-9A-Za-z_.@-]")
 
 PERSON = web.RequestKey("person", accounts.Account)
 """The signed-in person, in requests to pages."""
@@ -82,7 +85,7 @@ def api(*roles: str) -> Callable[[Handler], Handler]:
 class Acting:
     """Who asks the API to do something: a person, or a program with a token (`extension` is empty then).
 
-    `username` is as commands name them, `signature` as histories do.
+    `username` is as commands name them (letters that those cannot hold are replaced), `signature` as histories do.
     """
 
     role: str
@@ -119,7 +122,7 @@ def api_acts(*roles: str) -> Callable[[Handler], Handler]:
             if role not in roles:
                 raise web.HTTPForbidden(text=f"the role '{role}' may not do this")
             request[ACTING] = (
-                Acting(role, person.username, person.signature, person.extension)
+                Acting(role, _NOT_IN_COMMANDS.sub("_", person.username)[:64], person.signature, person.extension)
                 if person
                 else Acting(role, "api", f"API（{role}）", "")
             )

@@ -15,6 +15,7 @@ from ivr.secrets import Secrets
 from ivr.wire.ami import Message
 from routing.dispatching.direct_list import load as load_direct_list
 from routing.jurisdiction import load as load_jurisdiction
+from routing.law.calendar import calendar_of
 from routing.linkage.configuration import load as load_linkage
 from settings import ConfigurationError, Ports, Settings
 
@@ -40,6 +41,12 @@ async def check(settings: Settings, dialplans: Path) -> int:
         f"jurisdiction   {path.name}: {members} member units, {len(jurisdiction.outside_units)} outside, "
         f"{len(jurisdiction.matters)} matters"
     )
+    calendar = calendar_of(settings.config_dir / "calendars", jurisdiction)
+    local = ", ".join(f"{name} {calendar.last_year}" for name in calendar.not_entered(calendar.last_year))
+    print(
+        f"calendar       {calendar.version}: working days to {calendar.last_day}"
+        + (f"; local days not entered: {local}" if local else "")
+    )
     listed = load_direct_list(settings.config_dir / "direct-dispatch.yaml", jurisdiction)
     if listed is not None:
         use = "only proposed: no authority has issued it" if listed.inferred else "dispatched without an agent"
@@ -63,7 +70,7 @@ def _lines(settings: Settings) -> None:
     missing = [
         f"{file}: zh lacks {name}, which is played for the emergency line {line.line} of lines.yaml"
         for line in settings.lines.emergency_lines
-        for name in (f"hotline/emergency-{line.line}", f"hotline/unreachable-{line.line}", f"hotline/line-{line.line}")
+        for name in (f"hotline/{what}-{line.line}" for what in ("emergency", "unreachable", "line", "offer"))
         if name not in spoken and not (recorded / f"{name}.wav").exists()
     ]
     if missing:

@@ -138,7 +138,7 @@ class EmergencyHint(_Part):
     weight: float = Field(default=1.0, gt=0, le=1)
     """1: said like this, it is one; less: it may be one."""
     words: tuple[str, ...] = Field(min_length=1)
-    """An ellipsis stands for up to six characters between: 撞…人 is found in 撞到了人."""
+    """An ellipsis stands for up to six characters between, a slash for "or": 撞/碾…人 is found in 撞到了人."""
     reason: str
 
 

@@ -20,6 +20,7 @@ class MatterWord:
 
 
 _GAP_IN_WORD = "…"
+_OR = "/"
 _DENIED = re.compile(r"(?:(?<!是)不是|并非|不关)$")
 
 
@@ -57,6 +58,8 @@ _HYPOTHETICAL = re.compile(
     r"(?:会|容易|随时|(?:万一|如果|要是|防止|担心|以免|避免|差点|预防|(?<![好很害])怕(?![他她]))"
     r"[^，。,.]{0,8})$"
 )
+_LIKE = (re.compile(r"(?:像|跟|好比|如同)[^，。,.]{0,3}$"), re.compile(r"^[^，。,.]{0,4}(?:一样|似的)"))
+"""晒得像着火一样; but not 好像着火了."""
 _MAY_HAPPEN = 0.35
 """What may happen still shows up below the ordinary: overlooking a danger costs more than looking twice."""
 _SETTLED = 0.4
@@ -76,6 +79,8 @@ def danger_words(jurisdiction: Jurisdiction, text: str) -> tuple[DangerWord, ...
     for start, certain, phrase, hint in _dangers(jurisdiction, text):
         before = text[:start]
         if _NEGATED.search(before) or _NEGATED.search(text[:certain]):
+            continue
+        if _LIKE[0].search(before) and _LIKE[1].search(text[start + len(phrase) :]):
             continue
         share = _MAY_HAPPEN if not acute and _HYPOTHETICAL.search(before) else _SETTLED if settled else 1.0
         words.append(DangerWord(phrase, hint, hint.weight * share))
@@ -119,8 +124,8 @@ def _danger_patterns(jurisdiction: Jurisdiction) -> tuple[tuple[re.Pattern[str],
     between = rf"[^，。,.{GAP}]{{0,6}}?"
 
     def pattern(word: str) -> re.Pattern[str]:
-        *first, last = map(re.escape, word.split(_GAP_IN_WORD))
-        return re.compile(f"{between.join(first)}{between}(?P<last>{last})")
+        *first, last = (f"(?:{'|'.join(map(re.escape, part.split(_OR)))})" for part in word.split(_GAP_IN_WORD))
+        return re.compile(f"{between.join([*first, ''])}(?P<last>{last})")
 
     return tuple(
         (pattern(word), hint) for hint in jurisdiction.emergency.hints for word in hint.words if _GAP_IN_WORD in word

@@ -143,5 +143,5 @@ def test_what_is_shipped_has_a_prompt_for_each_line() -> None:
     spoken = prompts.load(ROOT / "config" / "prompts.yaml").of("zh")
     assert [line.line for line in shipped.emergency_lines] == ["110", "119", "120", "122", "114", "12388"]
     for line in shipped.emergency_lines:
-        for name in ("emergency", "unreachable", "line"):
+        for name in ("emergency", "unreachable", "line", "offer"):
             assert f"hotline/{name}-{line.line}" in spoken

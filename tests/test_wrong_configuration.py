@@ -174,6 +174,13 @@ def test_a_dialplan_without_a_context_that_the_hotline_needs(folder: Path) -> No
     assert result.returncode == 1 and "[notice]" in result.stderr
 
 
+def test_an_emergency_line_that_nobody_can_announce(folder: Path) -> None:
+    replaced("prompts.yaml", "  hotline/line-119: 消防幺幺九\n", "")(folder / "config")
+    result = server(folder, "check")
+    assert result.returncode == 1, result.stdout
+    assert "zh lacks hotline/line-119, which is played for the emergency line 119" in result.stderr
+
+
 def test_what_is_shipped_is_right(folder: Path) -> None:
     assert server(folder, "prompts", "render").returncode == 0
     result = server(folder, "check")

@@ -18,6 +18,7 @@ from routing import tickets
 from routing.intake import DESK_CHANNEL
 from routing.linkage import reading
 from routing.linkage.errors import LinkageError
+from routing.linkage.reading import LinkageView
 from routing.storage import Call
 
 log = structlog.get_logger(__name__)
@@ -87,21 +88,26 @@ async def call_of(request: web.Request) -> Call:
     return call
 
 
-async def refuse_strangers(desk: Desk, who: Acting, call: Call, *, afterwards: bool = False) -> None:
-    """Raises 403 for those who have no part in the call.
+def has_part(role: str, extension: str, call: Call, view: LinkageView | None, *, afterwards: bool = False) -> bool:
+    """Whether somebody may act in the call: a supervisor in every one, an agent in their own, in one into whose
+    conference they were rung and, because a life may depend on it, in one that nobody has answered.
 
-    A supervisor may act in every call; an agent in their own and, because a life may depend on it, in one that nobody
-    has answered. `afterwards`: the agent of a call that has ended may too.
+    `afterwards`: for what may be done when the call has ended.
     """
-    if who.role == "supervisor":
-        return
-    own = bool(who.extension) and call.agent == who.extension and (afterwards or call.state in ("ringing", "talking"))
-    if own or (who.extension and call.state in _UNANSWERED):
-        return
+    if role == "supervisor":
+        return True
+    if not extension:
+        return False
+    own = call.agent == extension and (afterwards or call.state in ("ringing", "talking"))
+    in_conference = view is not None and any(one.party == "agent" and one.name == extension for one in view.present)
+    return own or in_conference or call.state in _UNANSWERED
+
+
+async def refuse_strangers(desk: Desk, who: Acting, call: Call, *, afterwards: bool = False) -> None:
+    """Raises 403 for those who have no part in the call."""
     view = await reading.linkage_of(desk.database, call.call_id) if who.extension else None
-    if view and any(stay.party == "agent" and stay.name == who.extension for stay in view.present):
-        return
-    raise Refused(403, "forbidden", "只有这通电话的坐席和班长可以操作")
+    if not has_part(who.role, who.extension, call, view, afterwards=afterwards):
+        raise Refused(403, "forbidden", "只有这通电话的坐席和班长可以操作")
 
 
 def known_line(desk: Desk, line: str) -> str:

@@ -31,14 +31,17 @@ from desk.refused import Refused
 from desk.state import DESK
 from ivr.commands import AnyCommand, DropLine, EndLinkage, LeaveLinkage, LinkLines, Mute, Unmute, Whisper
 from ivr.events import now
-from routing.linkage import alarms, duty, figures, proposals, rehearsals
+from routing.life import intake
+from routing.linkage import alarms, duty, figures, proposals, reading, rehearsals
 from routing.linkage.errors import LinkageError
+from routing.ticket_errors import TicketError
 from routing.tickets import Actor
 
 ACTORS = ("agent", "supervisor")
 READERS = ("agent", "supervisor", "auditor")
 
-DATABASE_AWAY = "数据库暂时不可用，未执行。请在话机上按 * 加专线号码（如 *119）"
+DATABASE_AWAY = "数据库暂时不可用，可能没有执行。请看通话状态，或在话机上按 * 加专线号码（如 *119）"
+"""Said also when only the answer could not be put together: asking for a line twice does no harm."""
 
 
 class _LinesBody(Body):
@@ -52,6 +55,10 @@ class _PartyBody(Body):
 
 class _WhisperBody(Body):
     extension: str | None = None
+
+
+class _GuideBody(Body):
+    note: str = ""
 
 
 class _DutyBody(Body):
@@ -72,6 +79,7 @@ def routes() -> list[web.RouteDef]:
         web.post(one + "/unmute", unmute),
         web.post(one + "/whisper", whisper),
         web.post(one + "/duty", record_duty),
+        web.post(one + "/guide", guide),
         web.get("/api/linkage/lines", lines),
         web.get("/api/linkage/figures", month),
         web.get("/api/linkage/alarms", open_alarms),
@@ -101,9 +109,11 @@ async def link(request: web.Request) -> web.StreamResponse:
     await refuse_strangers(desk, who, call)
     wanted = tuple(known_line(desk, line) for line in dict.fromkeys(asked))
     told = await told_of(desk, call)
-    await carry_out(
-        desk, LinkLines(call_id=call.call_id, who=who.username, lines=wanted, by="agent", address=told.address[:200])
-    )
+    try:
+        command = LinkLines(call_id=call.call_id, who=who.username, lines=wanted, address=told.address[:200])
+    except ValidationError as problem:
+        raise malformed(problem) from problem
+    await carry_out(desk, command)
     body = await described(desk, call, await access.reader(request))
     there = {line["line"] for line in body["lines"]}
     # What was asked for this moment is in the record as soon as the bridge has told of it.
@@ -174,6 +184,27 @@ async def record_duty(request: web.Request) -> web.StreamResponse:
         raise refused(problem) from problem
     await tell_desks(desk, call.call_id, "linkage_duty")
     return web.json_response(await described(desk, call, await access.reader(request)))
+
+
+@access.api_acts(*ACTORS)
+async def guide(request: web.Request) -> web.StreamResponse:
+    """File the call's ticket as one of guide class (指引类): the caller was told the lines and connected to them."""
+    desk, who = request.app[DESK], request[ACTING]
+    call = await call_of(request)
+    body = await body_of(request, _GuideBody)
+    await refuse_strangers(desk, who, call, afterwards=True)
+    view = await reading.linkage_of(desk.database, call.call_id)
+    if view is None:
+        raise Refused(409, "no_linkage", "这通电话没有三线联动", field="call_id")
+    known = {line.number for line in desk.jurisdiction.lines}
+    numbers = [line.row.line for line in view.lines if line.row.line in known]
+    actor = Actor(name=who.signature, role=who.role)
+    try:
+        ticket = await intake.guide(desk.centre, view.row.ticket_id, numbers, actor, note=body.note)
+    except TicketError as problem:
+        raise Refused(409, problem.code, str(problem), field=problem.field) from problem
+    await tell_desks(desk, call.call_id, "ticket_guided")
+    return web.json_response({"ticket_id": ticket.id, "state": ticket.state, "lines": numbers})
 
 
 @access.api(*READERS)

@@ -8,9 +8,11 @@ from datetime import datetime
 from desk import access, wording
 from desk.accounts import Account
 from desk.linkage import wording as words
+from desk.linkage.acting import has_part
 from desk.linkage.bodies import told_to
 from desk.state import Desk
 from ivr.events import now
+from routing import tickets
 from routing.linkage import alarms, proposals, reading, rehearsals
 from routing.linkage.courier import notices_of_call
 from routing.linkage.reading import LineView, LinkageView
@@ -93,6 +95,8 @@ class Panel:
     first_receiver: str
     rebuilt: bool
     agent_in: bool = False
+    can_guide: bool = False
+    """The call is over and its ticket is still a draft: it may be filed as one of guide class."""
     recording: str = ""
 
 
@@ -121,19 +125,12 @@ async def panel(desk: Desk, person: Account, call: Call) -> Panel:
     live = call.state != "ended"
     present = view.present if view else []
     in_it = any(stay.party == "agent" and stay.name == person.extension for stay in present)
-    own = bool(person.extension) and call.agent == person.extension
     proposed = [one for one in await proposals.open_proposals(desk.database) if one.call_id == call.call_id]
     notices = await notices_of_call(desk.database, call.call_id)
     return Panel(
         call_id=call.call_id,
         live=live,
-        may_act=live
-        and (
-            person.role == "supervisor"
-            or in_it
-            or (own and call.state in ("ringing", "talking"))
-            or call.state in ("arriving", "waiting")
-        ),
+        may_act=live and has_part(person.role, person.extension, call, view),
         active=view.active if view else False,
         ended=view is not None and not view.active,
         buttons=[
@@ -168,6 +165,7 @@ async def panel(desk: Desk, person: Account, call: Call) -> Panel:
         duty_by=_duty_by(desk, view) if view else "",
         first_receiver=view.row.first_receiver if view else "",
         rebuilt=view.row.rebuilt if view else False,
+        can_guide=await _can_guide(desk, person, call, view),
         agent_in=any(stay.party == "agent" for stay in present),
         recording=view.row.recording if view else "",
     )
@@ -239,6 +237,14 @@ def _chip(desk: Desk, stay: LinkagePresence) -> PartyChip:
         since=stay.joined_at.isoformat() if stay.joined_at else "",
         elapsed=_elapsed(stay.joined_at),
     )
+
+
+async def _can_guide(desk: Desk, person: Account, call: Call, view: LinkageView | None) -> bool:
+    if view is None or call.state != "ended":
+        return False
+    ticket = await tickets.ticket(desk.database, view.row.ticket_id)
+    is_draft = ticket is not None and ticket.state == "draft"
+    return is_draft and has_part(person.role, person.extension, call, view, afterwards=True)
 
 
 def _elapsed(since: datetime | None) -> str:

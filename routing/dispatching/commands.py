@@ -249,6 +249,7 @@ def _opinion_decide(name: str) -> Work:
                 accept=name == "accept",
                 for_everyone=arguments.for_everyone,
                 why=arguments.why,
+                folder=arguments.data.resolve() / _OPINIONS,
             )
         _say(arguments, {"number": made.id, "state": made.state})
 

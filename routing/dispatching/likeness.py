@@ -11,7 +11,7 @@ from datetime import datetime
 from rapidfuzz import fuzz
 
 from routing.dispatching.whereabouts import Whereabouts, entry, sound, whereabouts
-from routing.jurisdiction import Jurisdiction
+from routing.jurisdiction import Jurisdiction, Place
 
 _PLACE, _DETAIL, _EVENT, _CALLER = 0.45, 0.25, 0.2, 0.1
 """What the parts weigh; together 1."""
@@ -110,21 +110,20 @@ def _where(jurisdiction: Jurisdiction, told: Told) -> Whereabouts:
 
 def _detail(here: Whereabouts, there: Whereabouts) -> float | None:
     """How alike what they add to the place is; None when one of them adds nothing."""
-    if here.place is None:
+    if here.place is None or there.place is None:
         return _alike(here.sound, there.sound)
-    return _alike(_beyond(here), _beyond(there))
+    return _alike(_beyond(here.place, here.sound), _beyond(there.place, there.sound))
 
 
-def _beyond(where: Whereabouts) -> str:
+def _beyond(place: Place, said: str) -> str:
     """The sound of what the text adds to the gazetteer's name."""
-    assert where.place is not None  # noqa: S101
-    for spelling in sorted((where.place.name, *where.place.also, *where.place.in_context), key=len, reverse=True):
+    for spelling in sorted((place.name, *place.also, *place.in_context), key=len, reverse=True):
         spoken = sound(spelling)
-        if spoken in where.sound:
-            return where.sound.replace(spoken, " ", 1).strip()
+        if spoken in said:
+            return said.replace(spoken, " ", 1).strip()
     # The name was heard in another form (海棠 of 海棠村); without the last character it is still the name.
-    shorter = sound(where.place.name[:-1]) if len(where.place.name) > 2 else ""
-    return where.sound.replace(shorter, " ", 1).strip() if shorter else where.sound
+    shorter = sound(place.name[:-1]) if len(place.name) > 2 else ""
+    return said.replace(shorter, " ", 1).strip() if shorter else said
 
 
 def _alike(ours: str, theirs: str) -> float | None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from routing.centre import Centre
 from routing.dispatching.likeness import likeness
 from routing.dispatching.merging import copy_if_draft, told_in
-from routing.dispatching.stamped_file import keep
+from routing.dispatching.stamped_file import is_unchanged, keep
 from routing.dispatching.tables import FinalOpinion as Opinion
 from routing.jurisdiction import Jurisdiction
 from routing.law.provisions import FinalOpinion, Law
@@ -113,11 +113,13 @@ async def review_opinion(
     accept: bool,
     for_everyone: bool = False,
     why: str = "",
+    folder: Path | None = None,
 ) -> Opinion:
     """The centre's decision: accepted, no further review of the matter is needed; or rejected with a reason.
 
-    `version`: the ticket's; `for_everyone`: it closes the matter whoever tells it, not for this caller only. Raises
-    Missing, BadValue, IllegalTransition, NotAllowed, TicketChanged.
+    `version`: the ticket's; `for_everyone`: it closes the matter whoever tells it, not for this caller only; `folder`:
+    where the stamped file is kept, which must be the one that was filed. Raises Missing, BadValue, IllegalTransition,
+    NotAllowed, TicketChanged.
     """
     async with centre.db.session() as session:
         ticket_id = await session.scalar(select(Opinion.ticket_id).where(Opinion.id == opinion_id))
@@ -130,6 +132,8 @@ async def review_opinion(
         found = await change.session.get_one(Opinion, opinion_id, with_for_update=True)
         if found.state != "filed":
             raise IllegalTransition(f"这份{provision.name}已经审核过", rule=provision.rule)
+        if accept and folder and not await asyncio.to_thread(is_unchanged, folder, found.file_name, found.sha256):
+            raise IllegalTransition("盖章的文件不在了或已变动，请承办单位重新出具", rule=provision.rule, field="file")
         found.state = "accepted" if accept else "rejected"
         found.for_everyone = accept and for_everyone
         found.decided_at, found.decided_by, found.why = change.at, actor.name, reason

@@ -36,11 +36,25 @@ _FIND_SQLITE = text(
     "SELECT rowid AS item_id FROM knowledge_search WHERE knowledge_search MATCH :query "
     "ORDER BY bm25(knowledge_search, 8, 6, 1, 1.5) LIMIT :most"
 )
-_PUT_POSTGRES = text("INSERT INTO knowledge_search (item_id, words) VALUES (:item_id, CAST(:words AS tsvector))")
-_FIND_POSTGRES = text(
-    "SELECT item_id FROM knowledge_search, CAST(:query AS tsquery) AS asked WHERE words @@ asked "
-    "ORDER BY ts_rank('{0.1, 0.2, 0.6, 1.0}', words, asked, 1) DESC, item_id LIMIT :most"
+_PUT_POSTGRES = text(
+    "INSERT INTO knowledge_search (item_id, heads, words) "
+    "VALUES (:item_id, CAST(:heads AS tsvector), CAST(:words AS tsvector))"
 )
+_TAKE_SQLITE = text("DELETE FROM knowledge_search WHERE rowid = :item_id")
+_TAKE_POSTGRES = text("DELETE FROM knowledge_search WHERE item_id = :item_id")
+_FIND_POSTGRES = {
+    column: text(
+        f"SELECT item_id FROM knowledge_search, CAST(:query AS tsquery) AS asked WHERE {column} @@ asked "  # noqa: S608
+        f"ORDER BY ts_rank('{{0.1, 0.2, 0.6, 1.0}}', {column}, asked, 1) DESC, item_id LIMIT :most"
+    )
+    for column in ("heads", "words")
+}
+
+_TIERS = (("heads", True, _ENOUGH), ("words", True, _ENOUGH), ("heads", False, 1), ("words", False, 1))
+"""Where it is looked, whether an item must hold all the words, and how many items are enough to look no further.
+
+Title and keywords (heads) come first: they are short, so that even a word of thousands of items is ranked quickly.
+"""
 
 # Columns, not objects: of the candidates only a few are shown, and all are read for every question.
 _READ = (
@@ -116,44 +130,57 @@ async def search(centre: Centre, question: str, *, limit: int = 10) -> list[Foun
     ]
 
 
-async def put(session: AsyncSession, version: KnowledgeVersion) -> None:
-    """Make a version the one that is found for its item."""
-    await take_out(session, version.item_id)
-    title, keywords, body = words_of(version.title), words_of(version.keywords), words_of(version.body)
-    sounds = sounds_of([*title, *keywords])
-    if session.get_bind().dialect.name == "sqlite":
-        columns = {"title": title, "keywords": keywords, "body": body, "sounds": sounds}
-        values = {name: " ".join(words) for name, words in columns.items()}
-        await session.execute(_PUT_SQLITE, {"item_id": version.item_id, **values})
-        return
-    weighted = [(title, "A"), (keywords, "B"), (sounds, "C"), (body, "D")]
-    await session.execute(_PUT_POSTGRES, {"item_id": version.item_id, "words": _vector(weighted)})
+async def put(session: AsyncSession, *versions: KnowledgeVersion) -> None:
+    """Make these versions the ones that are found for their items."""
+    await take_out(session, *(version.item_id for version in versions))
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    rows = [_row_sqlite(version) if on_sqlite else _row_postgres(version) for version in versions]
+    await session.execute(_PUT_SQLITE if on_sqlite else _PUT_POSTGRES, rows)
 
 
-async def take_out(session: AsyncSession, item_id: int) -> None:
-    """Let an item be found no more."""
-    key = "rowid" if session.get_bind().dialect.name == "sqlite" else "item_id"
-    await session.execute(text(f"DELETE FROM knowledge_search WHERE {key} = :item_id"), {"item_id": item_id})  # noqa: S608 - two constants
+async def take_out(session: AsyncSession, *item_ids: int) -> None:
+    """Let these items be found no more."""
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    await session.execute(_TAKE_SQLITE if on_sqlite else _TAKE_POSTGRES, [{"item_id": one} for one in item_ids])
+
+
+def _row_sqlite(version: KnowledgeVersion) -> dict[str, object]:
+    title, keywords, body, sounds = _words(version)
+    columns = {"title": title, "keywords": keywords, "body": body, "sounds": sounds}
+    return {"item_id": version.item_id} | {name: " ".join(words) for name, words in columns.items()}
+
+
+def _row_postgres(version: KnowledgeVersion) -> dict[str, object]:
+    title, keywords, body, sounds = _words(version)
+    heads = [(title, "A"), (keywords, "B"), (sounds, "C")]
+    return {"item_id": version.item_id, "heads": _vector(heads), "words": _vector([*heads, (body, "D")])}
+
+
+def _words(version: KnowledgeVersion) -> tuple[list[str], list[str], list[str], list[str]]:
+    """The words of title, keywords and body, and how the first two sound."""
+    title, keywords = words_of(version.title), words_of(version.keywords)
+    return title, keywords, words_of(version.body), sounds_of([*title, *keywords])
 
 
 async def _candidates(session: AsyncSession, words: Sequence[str]) -> list[int]:
-    """Items that hold all the words (or their sounds); where these are few, also those that hold some."""
+    """Items that hold all the words (or their sounds); where these are few, also those that hold some of them."""
     # Single characters stand in nearly every item; they only rank, unless there is nothing else.
     telling = [word for word in words if len(word) > 1] or list(words)
     on_sqlite = session.get_bind().dialect.name == "sqlite"
     groups = [[word, *sounds_of([word])] for word in telling]
     ids: list[int] = []
-    for every in (True, False):
+    for where, every, enough in _TIERS:
         if on_sqlite:
             either = [" OR ".join(f'"{word}"' for word in group) for group in groups]
             query = (" AND " if every else " OR ").join(f"({one})" for one in either)
+            query = f"{{title keywords sounds}} : ({query})" if where == "heads" else query
             found = await session.execute(_FIND_SQLITE, {"query": query, "most": _CANDIDATES})
         else:
             either = [" | ".join(_quoted(word) for word in group) for group in groups]
             query = (" & " if every else " | ").join(f"({one})" for one in either)
-            found = await session.execute(_FIND_POSTGRES, {"query": query, "most": _CANDIDATES})
+            found = await session.execute(_FIND_POSTGRES[where], {"query": query, "most": _CANDIDATES})
         ids += [row.item_id for row in found if row.item_id not in ids]
-        if len(ids) >= _ENOUGH or len(groups) == 1:
+        if len(ids) >= enough:
             break
     return ids
 

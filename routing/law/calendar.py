@@ -39,6 +39,8 @@ class BeyondCalendar(HotlineError):
     """A day of a year whose working days nobody has entered. Nothing is guessed: enter the year, then try again."""
 
     code = "beyond_calendar"
+    rule = "S12"
+    field = "calendar"
 
     def __init__(self, year: int, first: int, last: int) -> None:
         super().__init__(

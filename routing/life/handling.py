@@ -37,7 +37,7 @@ async def report_contact(
         )
         task.contacted_at = task.contacted_at or contacted
         change.transition("report_contact", name=f"task {task.unit}", after=contacted.isoformat(), why=note)
-        limits.end(change, limits.open_clock(change, "contact", task), at=contacted)
+        limits.fulfil(change, "contact", task, contacted)
     return change.ticket
 
 

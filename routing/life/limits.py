@@ -182,6 +182,18 @@ def stop(change: Change, clock: Clock | None) -> None:
     change.record("clock_stopped", name=f"clock {clock.kind}", after=clock.due_at.isoformat(), rule=clock.rule)
 
 
+def fulfil(change: Change, kind: str, task: Task, at: datetime) -> None:
+    """The duty of this kind is done at `at`; while its clock stood still, as of the moment when it was stopped."""
+    clock = next(
+        (one for one in reversed(change.clocks) if (one.kind, one.task_id) == (kind, task.id)),
+        None,
+    )
+    if clock is not None and clock.state == "stopped":
+        settle(change, clock)
+    elif clock is not None and clock.state in OPEN:
+        end(change, clock, at=at)
+
+
 def settle(change: Change, clock: Clock | None) -> bool | None:
     """What was stopped was enough: met or missed as of the moment when it was stopped. Gives whether it was late;
     None: there is no limit.

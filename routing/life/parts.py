@@ -33,7 +33,7 @@ async def parts_of_all(session: AsyncSession, wholes: Sequence[str]) -> dict[str
             select(TicketLink.to_ticket_id, Ticket)
             .join(Ticket, Ticket.id == TicketLink.ticket_id)
             .where(TicketLink.to_ticket_id.in_(level), TicketLink.kind == MERGED, Ticket.state == "merged")
-            .order_by(Ticket.created_at, Ticket.id)
+            .order_by(Ticket.created_at, Ticket.serial)
         )
         level = []
         for into, part in await session.execute(query):

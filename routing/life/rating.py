@@ -2,12 +2,11 @@
 
 A rating of the result belongs to a round: the first completion is round 1, that after a redo round 2. The first one
 may send the ticket back by itself, where the document says so (TP-22); the last one counts (TP-24). Excluded ratings
-leave the 实际参评满意率 only, and only where the unit's reply itself proves the reason (QH-3b, QH-3c).
+leave the 实际参评满意率 only (routing.statistics.figures), and only where the unit's reply proves the reason (QH-3c).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 
 from sqlalchemy import select
@@ -22,7 +21,6 @@ from routing.life.parts import opened
 from routing.life.redo import order_within
 from routing.life.states import STATE_NAMES, ticket_step
 from routing.life.tables import Rating, Submission
-from routing.statistics.rates import Rate
 from routing.storage import Ticket
 from routing.tickets import Actor
 
@@ -51,25 +49,6 @@ class Given:
     reason: str = ""
     exclusion: str = ""
     evidence: str = ""
-
-
-@dataclass(frozen=True)
-class Rates:
-    """满意率 of all rated, and 实际参评满意率 without the excluded, side by side (QH-3b)."""
-
-    satisfied: Rate
-    counted: Rate
-
-
-def rates(levels: Mapping[tuple[str, bool], int], satisfied: Set[str]) -> Rates:
-    """The two rates from counts of final ratings by (level, whether excluded). Pure."""
-    total = sum(levels.values())
-    counted = sum(count for (_, excluded), count in levels.items() if not excluded)
-    good = dict.fromkeys((True, False), 0)
-    for (level, excluded), count in levels.items():
-        if level in satisfied:
-            good[excluded] += count
-    return Rates(Rate(good[True] + good[False], total), Rate(good[False], counted))
 
 
 async def rate(

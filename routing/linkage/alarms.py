@@ -38,9 +38,21 @@ async def raise_alarm(
     once_committed(session, counted.labels(kind).inc)
 
 
-async def settle(session: AsyncSession, kind: Kind, line: str, at: datetime, by: str) -> None:
-    """Acknowledge the open alarms of this kind about a line: something newer is known of it."""
-    query = select(Alarm).where(Alarm.kind == kind, Alarm.line == line, Alarm.acknowledged_at.is_(None))
+async def settle_line(session: AsyncSession, line: str, at: datetime, by: str) -> None:
+    """The line has been rehearsed again: what was told of it before is past."""
+    query = select(Alarm).where(Alarm.kind == "rehearsal_failed", Alarm.line == line, Alarm.acknowledged_at.is_(None))
+    for alarm in await session.scalars(query):
+        alarm.acknowledged_at, alarm.acknowledged_by = at, by
+
+
+async def settle_call(session: AsyncSession, call_id: str, at: datetime, by: str) -> None:
+    """An agent is with the caller: nobody need be called to them any more."""
+    query = select(Alarm).where(
+        Alarm.call_id == call_id,
+        Alarm.kind.in_(("caller_linkage", "agent_dropped")),
+        Alarm.at <= at,
+        Alarm.acknowledged_at.is_(None),
+    )
     for alarm in await session.scalars(query):
         alarm.acknowledged_at, alarm.acknowledged_by = at, by
 

@@ -19,7 +19,7 @@ from ivr import events
 from routing.history import MACHINE, set_attention
 from routing.jurisdiction import Jurisdiction
 from routing.linkage import metrics
-from routing.linkage.alarms import raise_alarm
+from routing.linkage.alarms import raise_alarm, settle_call
 from routing.linkage.guide import make_guide, note
 from routing.linkage.metrics import once_committed
 from routing.linkage.tables import LineAttempt, Linkage, LinkageLine, LinkagePresence, LinkageProposal
@@ -155,6 +155,7 @@ async def _settle(session: AsyncSession, call_id: str, lines: set[str], at: date
 async def _joined(session: AsyncSession, linkage: Linkage, event: events.LinkageJoined) -> None:
     if event.party == "agent":
         linkage.agent_at = _earlier(linkage.agent_at, event.at)
+        await settle_call(session, event.call_id, event.at, event.name)
     elif event.party == "line":
         linkage.line_at = _earlier(linkage.line_at, event.at)
         line = await _line(session, linkage, event.name, event.at)

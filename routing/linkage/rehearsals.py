@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from ivr.commands import CommandRefused, RehearseLine, ask
 from ivr.events import now
 from routing.linkage import metrics
-from routing.linkage.alarms import raise_alarm, settle
+from routing.linkage.alarms import raise_alarm, settle_line
 from routing.linkage.configuration import RehearsalPlan
 from routing.linkage.metrics import once_committed
 from routing.linkage.tables import LineRehearsal
@@ -86,7 +86,7 @@ async def rehearse(
         done.code = code
         more = " ".join(facts[name] for name in ("outcome", "sip") if facts.get(name) and facts[name] not in detail)
         done.detail = f"{detail}（{more}）" if code and more else detail
-        await settle(session, "rehearsal_failed", line.line, done.ended_at, by)
+        await settle_line(session, line.line, done.ended_at, by)
         if code:
             await raise_alarm(
                 session,

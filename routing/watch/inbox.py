@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import and_, case, or_, select
+from sqlalchemy import Select, and_, or_, select
 
 from routing.centre import Centre
 from routing.life.changing import check_actor
@@ -12,7 +12,7 @@ from routing.life.states import role_of
 from routing.life.tables import Clock
 from routing.tickets import Actor
 from routing.watch.notices import CENTRE
-from routing.watch.tables import Notice
+from routing.watch.tables import UNREAD, Notice
 
 _STILL_TO_DO = ("running", "stopped", "breached")
 
@@ -28,16 +28,22 @@ async def inbox(centre: Centre, unit: str = CENTRE, *, limit: int = 100) -> list
 
     A notice about a clock is open as long as the duty is; of one that was done late, until somebody said why.
     """
+    # One after the other, each in the order of the index: after a standstill an inbox may hold very many.
+    async with centre.db.session() as session:
+        found = list(await session.scalars(_open(unit).where(Notice.kind == "overdue").limit(limit)))
+        if len(found) < limit:
+            found += await session.scalars(_open(unit).where(Notice.kind != "overdue").limit(limit - len(found)))
+    return found
+
+
+def _open(unit: str) -> Select[Notice]:
     of_open_clock = or_(Clock.state.in_(_STILL_TO_DO), and_(Clock.state == "missed", Clock.why == ""))
-    query = (
+    return (
         select(Notice)
         .outerjoin(Clock, Clock.id == Notice.clock_id)
-        .where(Notice.unit == unit, Notice.acknowledged_at.is_(None), or_(Notice.clock_id.is_(None), of_open_clock))
-        .order_by(case((Notice.kind == "overdue", 0), else_=1), Notice.at.desc(), Notice.id.desc())
-        .limit(limit)
+        .where(Notice.unit == unit, UNREAD, or_(Notice.clock_id.is_(None), of_open_clock))
+        .order_by(Notice.at.desc(), Notice.id.desc())
     )
-    async with centre.db.session() as session:
-        return list(await session.scalars(query))
 
 
 async def acknowledge(centre: Centre, notice_id: int, actor: Actor) -> Notice:

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from routing.life.tables import Callback, Clock, Task, ViolationRecord
 from routing.storage import Base, RowId, Ticket
 
+UNREAD = text("notices.acknowledged_at IS NULL")
+
 
 class Notice(Base):
     """Something that a unit or the centre should look at. It names tickets by serial number, never a citizen.
@@ -28,6 +30,7 @@ class Notice(Base):
             "ix_notices_inbox",
             "unit",
             "at",
+            "id",
             postgresql_where=text("acknowledged_at IS NULL"),
             sqlite_where=text("acknowledged_at IS NULL"),
         ),

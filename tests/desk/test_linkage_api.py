@@ -437,3 +437,27 @@ async def test_who_asked_for_confidentiality_is_not_shown_to_others(desk: Runnin
     async with desk.signed_in("8004") as supervisor, supervisor.get("/linkages") as answer:
         page = await answer.text()
         assert answer.status == 200 and "13800000001" not in page and call.call_id in page
+
+
+async def test_the_ticket_is_filed_as_guide(desk: Running) -> None:
+    call = await a_talking_call(desk, state="ended", ended_at=now())
+    path = f"/api/calls/{call.call_id}/linkage/guide"
+    linked_ticket = await ticket_id(desk, call.call_id)
+    async with desk.signed_in("8001") as session:
+        act = await acting(session)
+        status, body = await act("POST", path)
+        assert (status, body["error"]["code"]) == (409, "no_linkage")
+        await desk.add(
+            Linkage(call_id=call.call_id, ticket_id=linked_ticket, asked_at=now(), ended_at=now(), by="agent"),
+            LinkageLine(call_id=call.call_id, line="119", asked_at=now()),
+            LinkageLine(call_id=call.call_id, line="12388", asked_at=now()),
+        )
+        async with session.get(f"/?call={call.call_id}") as page:
+            assert "归为指引类" in await page.text()
+        status, body = await act("POST", path, {"note": "已接通消防"})
+        check("/api/calls/{call_id}/linkage/guide", "post", status, body)
+        assert body["state"] == "referred" and "119" in body["lines"]
+        async with session.get(f"/?call={call.call_id}") as page:
+            assert "归为指引类" not in await page.text()
+    async with desk.signed_in("8002") as other:
+        assert (await (await acting(other))("POST", path))[0] == 403

@@ -42,7 +42,7 @@ class Scene:
         """A registered softphone that answers by itself; it ends with the test."""
         folder = self.instance.folder / f"agent-{extension}-{next(_names)}"
         folder.mkdir()
-        speech = None
+        speech = more.pop("speech", None)
         if says:
             speech = folder / "says.wav"
             await asyncio.to_thread(speak, says, speech)

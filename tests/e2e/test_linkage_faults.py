@@ -15,6 +15,7 @@ from datetime import datetime
 
 import pytest
 import pytest_asyncio
+from redis.exceptions import RedisError
 
 from front.softphone import Softphone
 from front.station import Station
@@ -113,7 +114,10 @@ async def _kill_redis(linkages: Linkages) -> Callable[[], Awaitable[None]]:
 
     async def restart() -> None:
         async def another() -> bool:
-            return linkages.instance.pid("redis") != old
+            try:
+                return linkages.instance.pid("redis") != old and bool(await linkages.redis.ping())
+            except (RedisError, OSError):
+                return False
 
         await linkages.scene.eventually(another)  # the server starts it again by itself
 

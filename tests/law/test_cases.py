@@ -154,6 +154,13 @@ async def test_what_cannot_be_played_says_why(sqlite: Database, tmp_path: Path, 
     assert message in str(refused.value) and "cases.yaml" in str(refused.value)
 
 
+async def test_a_beginning_that_the_law_does_not_allow_says_why(sqlite: Database, tmp_path: Path) -> None:
+    given = "{时间: 2026-03-02 09:00, 工单: {诉求: 投诉, 受理范围: YZ-11-3, 已经: 已派单, 主办: 区住建局}}"
+    [case] = read(written(tmp_path, f"- {{案例: 甲, 证明: [YZ-18], 已知: {given}, 结果: {{状态: 已派单}}}}"))
+    with pytest.raises(CaseError, match=r"走不到那里.*办理类别"):
+        await play(case, CONFIG, sqlite, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -9,19 +9,27 @@ import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, delete, select, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 
-import desk.accounts  # noqa: F401 - its tables belong to the same schema
-import routing.knowledge.tables
-import routing.life.tables
-import routing.people.tables
-import routing.secrecy.tables  # noqa: F401
 import routing
 from routing.history import line
-from routing.storage import FIELDS, AppendOnly, Base, Call, Database, Ticket, TicketChange, ToldEvent, engine, migrate
+from routing.storage import (
+    FIELDS,
+    AppendOnly,
+    Base,
+    Call,
+    Database,
+    Ticket,
+    TicketChange,
+    ToldEvent,
+    engine,
+    migrate,
+    migration_config,
+)
 from settings import ROOT
 from tests.routing.conftest import Empty
 
@@ -60,6 +68,35 @@ async def test_migrating_again_changes_nothing(empty: Empty) -> None:
     async with database.session() as session:
         assert await session.get(ToldEvent, "kept") is not None
     await database.close()
+
+
+async def test_what_was_confirmed_before_is_accepted_now(empty: Empty) -> None:
+    made = engine(empty.url)
+    async with made.connect() as connection:
+        await connection.run_sync(lambda sync: command.upgrade(migration_config(sync), "0002"))
+    columns = "id, serial, jurisdiction, state, attention, version, created_at, updated_at, confirmed_at, confirmed_by"
+    async with made.begin() as connection:
+        for number, state in enumerate(("draft", "confirmed")):
+            at = "NULL" if state == "draft" else "'2026-11-21 06:05:07+00:00'"
+            await connection.execute(
+                text(
+                    f"INSERT INTO tickets ({columns}, caller_number, called_number, fields, proposals) VALUES "
+                    f"('t{number}', 'YZ{number}', 'yazhou', '{state}', '', 3, '2026-11-21 06:05:07+00:00', "
+                    f"'2026-11-21 06:05:07+00:00', {at}, '王坐席', '', '', '{{}}', '{{}}')"
+                )
+            )
+    await made.dispose()
+    await migrate(empty.url)
+    database = Database(empty.url)
+    async with database.session() as session:
+        draft, accepted = [await session.get_one(Ticket, name) for name in ("t0", "t1")]
+    await database.close()
+    assert (draft.state, draft.accepted_at, draft.channel, draft.rounds) == ("draft", None, "电话", 0)
+    assert (accepted.state, accepted.accepted_at, accepted.accepted_by) == (
+        "accepted",
+        datetime(2026, 11, 21, 6, 5, 7, tzinfo=UTC),
+        "王坐席",
+    )
 
 
 async def test_two_processes_may_migrate_at_once(empty: Empty) -> None:

@@ -13,7 +13,6 @@ from routing.law.playing.looking import yes
 from routing.law.playing.stage import Given, Play, act, check
 from routing.law.playing.taking_in import class_of, values
 from routing.tickets import Actor
-from settings import ROOT
 
 _EFFECTS = {"no_new_ticket": "不再形成新的工单", "explain": "做好解释工作"}
 _ROLES = {"主要负责人": "unit_head", "分管领导": "unit_leader"}
@@ -180,7 +179,7 @@ async def by_list(play: Play, actor: Actor, given: Given) -> None:
     """The machine dispatches by the list; of config/, or of the case (`清单`)."""
     said = given.any("清单")
     if said is None:
-        found = direct_list.load(ROOT / "config" / "direct-dispatch.yaml", play.jurisdiction)
+        found = direct_list.load(play.config / "direct-dispatch.yaml", play.jurisdiction)
     else:
         items = tuple(direct_list.Item.model_validate(_item(play, one)) for one in said)
         found = direct_list.DirectDispatch(source="案例", inferred=False, items=items)

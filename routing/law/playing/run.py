@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from routing.jurisdiction import Jurisdiction, load
-from routing.law.calendar import Calendar, calendar_of
+from routing.law.calendar import BeyondCalendar, Calendar, calendar_of
 from routing.law.cases import Case, CaseError, Step
 from routing.law.playing import (
     deciding,
@@ -37,6 +37,10 @@ VERBS = (taking_in, deciding, dispatching, handling, watching, figuring, guardin
 """The modules whose verbs and checks cases may use; they register themselves when they are imported."""
 
 
+REFUSALS = (TicketError, BeyondCalendar)
+"""How services say no."""
+
+
 class CaseFailed(AssertionError):
     """What a case says must be so is not so; the message says where, what was expected and what there is."""
 
@@ -48,7 +52,7 @@ async def play(case: Case, config: Path, db: Database, folder: Path) -> list[str
     """
     jurisdiction, calendar = _law(config, case.jurisdiction)
     at = case.at.replace(tzinfo=jurisdiction.zone) if case.at else datetime.now(jurisdiction.zone)
-    stage = Play(case, db, jurisdiction, calendar, folder, at.astimezone(UTC))
+    stage = Play(case, db, jurisdiction, calendar, config, folder, at.astimezone(UTC))
     story = [f"案例：{case.name}（{jurisdiction.name}；证明 {'、'.join(case.proves)}）"]
     try:
         given = Given(case.given, jurisdiction)
@@ -56,6 +60,8 @@ async def play(case: Case, config: Path, db: Database, folder: Path) -> list[str
         given.nothing_left("已知")
     except CaseError as problem:
         raise case.error(f"已知：{problem}") from problem
+    except REFUSALS as problem:
+        raise case.error(f"已知：工单走不到那里，被拒绝：{_refusal(problem)}") from problem
     for step in case.steps:
         story.append("  " + await _step(stage, step))
     for name, expected in case.outcome.items():
@@ -97,7 +103,7 @@ async def _act(stage: Play, step: Step) -> str:
         await ACTS[step.act](stage, actor, given)
     except CaseError:
         raise
-    except TicketError as refusal:
+    except REFUSALS as refusal:
         if step.refused is None:
             raise CaseFailed(str(stage.case.error(f"“{step.act}”被拒绝：{_refusal(refusal)}", step))) from refusal
         given.nothing_left(step.act)
@@ -115,7 +121,7 @@ async def _act(stage: Play, step: Step) -> str:
     return f"{what} → {state}" if state else what
 
 
-def _refusal(refusal: TicketError) -> str:
+def _refusal(refusal: Exception) -> str:
     said = dict(words_of(refusal))
     return f"{refusal}（{said['代码']}，{said['依据']}{'，' + said['字段'] if said['字段'] else ''}）"
 

@@ -122,12 +122,13 @@ class Given:
 
 @dataclass
 class Play:
-    """One case at play. `at` is the time of the story (UTC)."""
+    """One case at play. `at` is the time of the story (UTC); `config` holds the configuration, `folder` is its own."""
 
     case: Case
     db: Database
     jurisdiction: Jurisdiction
     calendar: Calendar
+    config: Path
     folder: Path
     at: datetime
     tickets: dict[str, str] = field(default_factory=dict)

@@ -57,7 +57,7 @@ def _let_history_be_resealed() -> None:
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_ticket_changes()"
         )
         op.execute(
-            "CREATE FUNCTION refuse_unless_resealing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "CREATE FUNCTION refuse_unless_resealing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "  # noqa: S608
             f"IF EXISTS (SELECT 1 FROM resealing) AND {same} THEN RETURN NEW; END IF; "
             "RAISE EXCEPTION 'ticket_changes is append-only'; END $$"
         )
@@ -69,7 +69,7 @@ def _let_history_be_resealed() -> None:
     same = " AND ".join(f"OLD.{name} IS NEW.{name}" for name in _LINE_STAYS)
     op.execute("DROP TRIGGER append_only_ticket_changes_update")
     op.execute(
-        "CREATE TRIGGER append_only_ticket_changes_update BEFORE UPDATE ON ticket_changes "
+        "CREATE TRIGGER append_only_ticket_changes_update BEFORE UPDATE ON ticket_changes "  # noqa: S608
         f"WHEN NOT (EXISTS (SELECT 1 FROM resealing) AND {same}) "
         "BEGIN SELECT RAISE(ABORT, 'ticket_changes is append-only'); END"
     )
@@ -188,10 +188,12 @@ def _knowledge() -> None:
         op.create_table(
             "knowledge_search",
             sa.Column("item_id", sa.BigInteger(), nullable=False),
+            sa.Column("heads", TSVECTOR(), nullable=False),
             sa.Column("words", TSVECTOR(), nullable=False),
             sa.PrimaryKeyConstraint("item_id", name=op.f("pk_knowledge_search")),
         )
-        op.create_index(op.f("ix_knowledge_search_words"), "knowledge_search", ["words"], postgresql_using="gin")
+        for column in ("heads", "words"):
+            op.create_index(op.f(f"ix_knowledge_search_{column}"), "knowledge_search", [column], postgresql_using="gin")
         return
     op.execute(
         "CREATE VIRTUAL TABLE knowledge_search USING fts5 "

@@ -37,7 +37,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("subject", "unit", name=op.f("uq_notices_subject_unit")),
     )
     op.create_index("ix_notices_ticket_id", "notices", ["ticket_id"])
-    _partial("ix_notices_inbox", "notices", ["unit", "at"], "acknowledged_at IS NULL")
+    _partial("ix_notices_inbox", "notices", ["unit", "at", "id"], "acknowledged_at IS NULL")
     op.create_table(
         "watch_marks",
         sa.Column("name", sa.Text(), nullable=False),

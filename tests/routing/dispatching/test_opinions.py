@@ -87,7 +87,10 @@ async def test_an_opinion_is_kept_with_its_file_and_reviewed(qionghai: Office, s
             await opinions.review_opinion(qionghai.centre, opinion.id, ticket.version, actor, accept=True)
     with pytest.raises(Missing):
         await opinions.review_opinion(qionghai.centre, opinion.id, ticket.version, OFFICE, accept=False)
-    await opinions.review_opinion(qionghai.centre, opinion.id, ticket.version, OFFICE, accept=True)
+    with pytest.raises(IllegalTransition, match="已变动"):
+        await opinions.review_opinion(qionghai.centre, opinion.id, ticket.version, OFFICE, accept=True, folder=folder)
+    (folder / opinion.file_name).write_bytes(PDF)
+    await opinions.review_opinion(qionghai.centre, opinion.id, ticket.version, OFFICE, accept=True, folder=folder)
     (found,) = await opinions.applying(qionghai.centre, later.id)
     assert (found.opinion.id, found.effect) == (opinion.id, "no_new_ticket")
     ticket = await qionghai.ticket(ticket.id)

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from routing.law.calendar import BeyondCalendar, Calendar
@@ -194,35 +194,43 @@ def test_it_says_how_far_it_reaches(calendar: Calendar) -> None:
     assert calendar.last_day == date(2026, 12, 31)
 
 
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How busy the machine is says nothing about calendars."""
+
 moments = st.datetimes(min_value=datetime(2004, 1, 15), max_value=datetime(2026, 10, 1), timezones=st.just(SHANGHAI))
 counts = st.integers(min_value=1, max_value=40)
 units = st.sampled_from(["minute", "hour", "calendar_day", "working_day"])
 CALENDAR = Calendar.load(CALENDARS)
 
 
+@UNTIMED
 @given(moments, moments, counts, units)
 def test_a_later_event_never_has_an_earlier_limit(one: datetime, other: datetime, count: int, unit: Duration) -> None:
     first, second = sorted((one, other))
     assert CALENDAR.add(first, amount(count, unit)) <= CALENDAR.add(second, amount(count, unit))
 
 
+@UNTIMED
 @given(moments, counts, units)
 def test_more_is_later(start: datetime, count: int, unit: Duration) -> None:
     assert start < CALENDAR.add(start, amount(count, unit)) < CALENDAR.add(start, amount(count + 1, unit))
 
 
+@UNTIMED
 @given(moments, counts, counts, units)
 def test_putting_off_is_adding_once_more(start: datetime, first: int, second: int, unit: Duration) -> None:
     due = CALENDAR.add(start, amount(first, unit))
     assert CALENDAR.put_off(due, amount(second, unit)) == CALENDAR.add(start, amount(first + second, unit))
 
 
+@UNTIMED
 @given(moments, counts)
 def test_back_undoes_putting_off(start: datetime, count: int) -> None:
     due = CALENDAR.add(start, amount(1))
     assert CALENDAR.back(CALENDAR.put_off(due, amount(count)), amount(count)) == due
 
 
+@UNTIMED
 @given(moments, counts)
 def test_what_is_left_at_the_last_moment_is_the_amount(start: datetime, count: int) -> None:
     due = CALENDAR.put_off(CALENDAR.add(start, amount(1)), amount(count))
@@ -230,6 +238,7 @@ def test_what_is_left_at_the_last_moment_is_the_amount(start: datetime, count: i
     assert CALENDAR.working_days_left(latest - timedelta(microseconds=1), due) == count
 
 
+@UNTIMED
 @given(moments, counts)
 def test_a_limit_ends_with_a_working_day(start: datetime, count: int) -> None:
     due = CALENDAR.add(start, amount(count)).astimezone(SHANGHAI)

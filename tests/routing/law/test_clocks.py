@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -83,6 +83,9 @@ def test_steps(start: str, limit: Amount, steps: list[Step], due: str) -> None:
     assert clocks.due(CALENDAR, here(start), limit, steps) == here(due)
 
 
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How busy the machine is says nothing about calendars."""
+
 moments = st.datetimes(min_value=datetime(2024, 1, 15), max_value=datetime(2026, 3, 1), timezones=st.just(SHANGHAI))
 limits = st.builds(
     amount,
@@ -96,16 +99,19 @@ stops = st.builds(
 steps_of_a_limit = st.lists(put_offs | stops, max_size=4)
 
 
+@UNTIMED
 @given(moments, limits, steps_of_a_limit, put_offs)
 def test_an_extension_never_shortens(start: datetime, limit: Amount, steps: list[Step], more: PutOff) -> None:
     assert clocks.due(CALENDAR, start, limit, [*steps, more]) > clocks.due(CALENDAR, start, limit, steps)
 
 
+@UNTIMED
 @given(moments, limits, steps_of_a_limit, stops)
 def test_a_rejected_result_never_shortens(start: datetime, limit: Amount, steps: list[Step], stop: Stopped) -> None:
     assert clocks.due(CALENDAR, start, limit, [*steps, stop]) >= clocks.due(CALENDAR, start, limit, steps)
 
 
+@UNTIMED
 @given(moments, limits, stops)
 def test_no_more_is_left_after_a_stop_than_before(start: datetime, limit: Amount, stop: Stopped) -> None:
     before = clocks.due(CALENDAR, start, limit)
@@ -116,6 +122,7 @@ def test_no_more_is_left_after_a_stop_than_before(start: datetime, limit: Amount
     assert CALENDAR.working_days_left(stop.until, after) <= max(left, 1)
 
 
+@UNTIMED
 @given(moments, limits, steps_of_a_limit)
 def test_recomputing_with_the_same_calendar_changes_nothing(start: datetime, limit: Amount, steps: list[Step]) -> None:
     due = clocks.due(CALENDAR, start, limit, steps)
@@ -155,20 +162,21 @@ def test_steps_that_nobody_wrote(kept: list[dict[str, object]]) -> None:
 LAWS = [load(file) for file in sorted((ROOT / "config" / "jurisdictions").glob("*.yaml"))]
 
 
+@UNTIMED
 @given(moments, st.sampled_from(LAWS), st.data())
 def test_acceptance_never_extends_completion(at: datetime, law: Jurisdiction, data: st.DataObject) -> None:
-    kind = {
-        "intent": data.draw(st.sampled_from([one.id for one in law.intents])),
-        "handling_class": data.draw(st.sampled_from([one.id for one in law.handling_classes])),
-        "urgency": data.draw(st.sampled_from([one.id for one in law.urgencies])),
-    }
-    started = clocks.started(law, CALENDAR, at=at, starts="dispatch", **kind)
+    intent = data.draw(st.sampled_from([one.id for one in law.intents]))
+    handling_class = data.draw(st.sampled_from([one.id for one in law.handling_classes]))
+    urgency = data.draw(st.sampled_from([one.id for one in law.urgencies]))
+    started = clocks.started(
+        law, CALENDAR, at=at, starts="dispatch", intent=intent, handling_class=handling_class, urgency=urgency
+    )
     due = {clock.kind: clock.due_at for clock in started}
     assert len(due) == len(started), "one limit of each kind"
     assert all(clock.started_at == at < clock.due_at for clock in started)
     for sooner in ("contact", "start", "safety", "sign", "accept", "return"):
         if sooner in due and "complete" in due:
-            assert due[sooner] <= due["complete"], (law.id, kind, sooner)
+            assert due[sooner] <= due["complete"], (law.id, intent, handling_class, urgency, sooner)
     citizens = clocks.citizens_clock(started)
     assert (citizens.due_at if citizens else None) == due.get("complete")
 

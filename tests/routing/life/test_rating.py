@@ -1,20 +1,17 @@
-"""Ratings: the scale, Turpan's second rating, Qionghai's exclusions (TP-21 to TP-24, QH-3, invariants 9 and 17)."""
+"""Ratings: the scale, Turpan's second rating, Qionghai's exclusions (TP-21 to TP-24, QH-3, invariant 9)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import select
 
 from routing.life import callback, reviewing
 from routing.life.changing import THE_MACHINE
 from routing.life.errors import BadValue, IllegalTransition, LawError, Missing, NotAllowed, Silent, TooMany
 from routing.life.rating import AGENT as BY_AGENT
-from routing.life.rating import RESULT, Given, rate, rates
+from routing.life.rating import RESULT, Given, rate
 from routing.life.tables import Rating
 from routing.storage import Ticket
 from tests.routing.life.conftest import AGENT, CLERK, OFFICE, Office
@@ -163,37 +160,3 @@ async def test_an_exclusion_needs_its_evidence_in_the_reply(qionghai: Office) ->
     async with qionghai.centre.db.session() as session:
         (kept,) = await session.scalars(select(Rating))
     assert (kept.exclusion, kept.level) == (code, "不满意")
-
-
-def test_qionghais_published_rate() -> None:
-    found = rates({("满意", False): 65267, ("不满意", False): 1886}, GOOD)
-    assert (found.satisfied.percent(2), found.satisfied.percent(1)) == ("97.19%", "97.2%")
-    assert found.counted == found.satisfied
-
-
-def test_what_is_excluded_leaves_only_the_second_rate() -> None:
-    found = rates({("满意", False): 90, ("不满意", False): 4, ("不满意", True): 6}, GOOD)
-    assert (found.satisfied.percent(1), found.counted.percent(1)) == ("90.0%", "95.7%")
-
-
-counts = st.dictionaries(
-    st.tuples(st.sampled_from(LEVELS), st.booleans()), st.integers(min_value=0, max_value=10_000), max_size=10
-)
-
-
-@given(counts)
-def test_excluding_never_touches_the_raw_rate(levels: dict[tuple[str, bool], int]) -> None:
-    none_excluded: dict[tuple[str, bool], int] = {}
-    for (level, _), count in levels.items():
-        none_excluded[level, False] = none_excluded.get((level, False), 0) + count
-    found, plain = rates(levels, GOOD), rates(none_excluded, GOOD)
-    assert found.satisfied == plain.satisfied == plain.counted
-    assert found.counted.whole <= found.satisfied.whole
-
-
-@given(st.integers(min_value=0, max_value=10**6), st.integers(min_value=0, max_value=10**6))
-def test_excluding_the_dissatisfied_never_lowers_the_second_rate(good: int, bad: int) -> None:
-    before = rates({("满意", False): good, ("不满意", False): bad}, GOOD).counted
-    after = rates({("满意", False): good, ("不满意", False): bad // 2, ("不满意", True): bad - bad // 2}, GOOD).counted
-    if before.whole and after.whole:
-        assert Fraction(after.part, after.whole) >= Fraction(before.part, before.whole)

@@ -268,3 +268,16 @@ async def test_while_the_lead_waits_for_an_answer_those_who_assist_go_on(office:
     assert [task.state for task in await tasks_of(centre.db, ticket.id)] == ["returned", "withdrawn", "withdrawn"]
     open_ones = [one.kind for one in await clocks_of(centre.db, ticket.id) if one.state in ("running", "stopped")]
     assert open_ones == ["citizen"]
+
+
+async def test_a_caller_who_is_contacted_while_the_return_waits_need_not_be_contacted_again(office: Office) -> None:
+    ticket = await office.dispatched()
+    office.clock.forward(minutes=20)
+    ticket = await returning.return_task(office.centre, ticket.id, ticket.version, CLERK, reason=REASON)
+    office.clock.forward(hours=2)
+    ticket = await handling.report_contact(office.centre, ticket.id, ticket.version, CLERK, note="已联系")
+    ticket = await returning.review_return(
+        office.centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=False, why="属于本单位"
+    )
+    assert (await office.clock_of(ticket, "contact")).state == "met", "it stood still after 20 of 30 minutes"
+    assert (await office.clock_of(ticket, "accept")).state == "running"

@@ -178,17 +178,25 @@ async def test_a_line_that_nobody_answers(applied: Applying, database: Database)
 async def test_alarms_are_raised_once_and_acknowledged_by_one(applied: Applying, database: Database) -> None:
     c = ToldLinkage()
     asked = c.asked("119", seconds=3, by="caller", via="digit", who="")
-    await applied(c.arrived(), asked, asked, c.joined("caller", "13800000001", 3.1), c.joined("agent", "8002", 9))
-    await applied(c.left_linkage("agent", "8002", 20, "dropped"))
-    kinds = [one.kind for one in await open_alarms(database)]
-    assert kinds == ["agent_dropped", "caller_linkage"]
-    first = (await open_alarms(database))[1]
-    assert (first.detail, first.call_id) == ("119", "c1")
+    await applied(c.arrived(), asked, asked, c.joined("caller", "13800000001", 3.1))
+    (first,) = await open_alarms(database)
+    assert (first.kind, first.detail, first.call_id) == ("caller_linkage", "119", "c1")
     assert (await acknowledge(database, first.id, "坐席一 8001")).acknowledged_by == "坐席一 8001"
     assert (await acknowledge(database, first.id, "坐席二 8002")).acknowledged_by == "坐席一 8001"
-    assert [one.kind for one in await open_alarms(database)] == ["agent_dropped"]
+    assert await open_alarms(database) == []
     with pytest.raises(NoSuchAlarm):
         await acknowledge(database, 99999, "坐席一 8001")
+
+
+async def test_an_agent_who_comes_settles_the_alarms_of_the_call(applied: Applying, database: Database) -> None:
+    c = ToldLinkage()
+    await applied(c.arrived(), c.asked("119", seconds=3, by="caller", via="digit", who=""))
+    await applied(c.exhausted("119", 5), c.joined("agent", "8002", 9))
+    assert [one.kind for one in await open_alarms(database)] == ["line_exhausted"]
+    await applied(c.left_linkage("agent", "8002", 20, "dropped"))
+    assert [one.kind for one in await open_alarms(database)] == ["agent_dropped", "line_exhausted"]
+    await applied(c.joined("agent", "8003", 25))
+    assert [one.kind for one in await open_alarms(database)] == ["line_exhausted"]
 
 
 async def test_an_agent_who_leaves_by_their_own_act_raises_no_alarm(applied: Applying, database: Database) -> None:
