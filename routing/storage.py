@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import (
@@ -31,6 +32,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 from sqlalchemy.types import Text, TypeDecorator
@@ -63,6 +65,9 @@ SQLITE_BUSY_SECONDS = 5.0
 """How long a writer waits for another one before SQLite says that the database is locked."""
 
 POSTGRES_CONNECT_SECONDS = 5.0
+
+DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What is raised when the database is not there, or stopped answering; what waits for it catches these."""
 
 MIGRATION_LOCK = 0x12345
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""

@@ -6,7 +6,8 @@ on where it stopped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
@@ -16,7 +17,7 @@ from routing.law.calendar import BeyondCalendar
 from routing.life import limits
 from routing.life.changing import THE_MACHINE, Change, changing
 from routing.life.tables import Clock
-from routing.storage import Ticket
+from routing.storage import DATABASE_AWAY, Ticket
 
 _STILL_OPEN = (*limits.OPEN, "stopped")
 
@@ -28,12 +29,16 @@ class Recalculated:
     tickets: int
     moved: int
     beyond: tuple[str, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """By ticket, why its limits stayed as they were: a row that cannot be read, a state that nobody knows, a clock of
+    this machine that is behind the ticket's."""
 
 
 async def recalculate(centre: Centre) -> Recalculated:
     """Bring every open limit of this jurisdiction to the calendar that the centre has now.
 
-    A limit that the calendar does not reach stays as it is and is named, so that one ticket holds up no other.
+    A limit that the calendar does not reach, or a ticket that cannot be changed, stays as it is and is named, so that
+    one ticket holds up no other. Raises what the database raises.
     """
     query = (
         select(Clock.ticket_id)
@@ -48,13 +53,19 @@ async def recalculate(centre: Centre) -> Recalculated:
     async with centre.db.session() as session:
         ticket_ids = sorted(await session.scalars(query))
     moved, beyond = 0, []
+    failed: dict[str, str] = {}
     for ticket_id in ticket_ids:
         try:
             async with changing(centre, ticket_id, None, THE_MACHINE) as change:
-                moved += sum(_moved(change, clock) for clock in change.clocks)
+                of_ticket = sum(_moved(change, clock) for clock in change.clocks)
+            moved += of_ticket
         except BeyondCalendar:
             beyond.append(ticket_id)
-    return Recalculated(len(ticket_ids), moved, tuple(beyond))
+        except DATABASE_AWAY:
+            raise
+        except Exception as problem:
+            failed[ticket_id] = f"{type(problem).__name__}: {problem}"[:300]
+    return Recalculated(len(ticket_ids), moved, tuple(beyond), failed)
 
 
 def _moved(change: Change, clock: Clock) -> bool:

@@ -107,7 +107,9 @@ async def _changes(centre: Centre, arguments: argparse.Namespace) -> None:
 
     for one in await changes_to_report(centre):
         change = one.change
-        due = f"{one.due_at.astimezone(centre.jurisdiction.zone):%Y-%m-%d %H:%M}" if one.due_at else "没有规定期限"
+        due = f"工作日历没有 {one.beyond} 年，请录入" if one.beyond else "没有规定期限"
+        if one.due_at is not None:
+            due = f"{one.due_at.astimezone(centre.jurisdiction.zone):%Y-%m-%d %H:%M}"
         who = f"{change.before or '无'} → {change.after or '无'}"
         late = "，已超期" if one.overdue else ""
         where = f"{change.unit}  {POSITIONS[change.position]}"

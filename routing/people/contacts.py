@@ -14,6 +14,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from routing.centre import Centre
+from routing.law.calendar import BeyondCalendar
 from routing.law.provisions import Contacts
 from routing.life import given
 from routing.life.errors import BadTime, BadValue, NotAllowed
@@ -44,11 +45,13 @@ class Appointment:
 
 @dataclass(frozen=True)
 class ToReport:
-    """A change that has not been reported. `due_at` (UTC) None: the document sets no time."""
+    """A change that has not been reported. `due_at` (UTC) None: the document sets no time, or it lies in the year
+    `beyond`, whose working days nobody has entered."""
 
     change: ContactChange
     due_at: datetime | None
     overdue: bool
+    beyond: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,11 @@ async def changes_to_report(centre: Centre) -> list[ToReport]:
         open_changes = (await session.scalars(query)).all()
     found = []
     for change in open_changes:
-        due_at = _due(centre, change)
+        try:
+            due_at = _due(centre, change)
+        except BeyondCalendar as problem:
+            found.append(ToReport(change, None, overdue=False, beyond=problem.year))
+            continue
         found.append(ToReport(change, due_at, overdue=due_at is not None and centre.now() >= due_at))
     return sorted(found, key=lambda one: (one.due_at is None, one.due_at or centre.now(), one.change.id))
 

@@ -7,7 +7,9 @@ Each is said once for its own occasion (a year, a month and unit, an item), so t
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from routing.centre import Centre
 from routing.dispatching.clusters import clusters
@@ -15,9 +17,12 @@ from routing.knowledge.items import stale_items
 from routing.people.contacts import POSITIONS, changes_to_report
 from routing.statistics.figures import figures
 from routing.statistics.periods import containing
+from routing.storage import DATABASE_AWAY
 from routing.watch.notices import CENTRE, Said, Suspected, mark, propose_violations, say
 from routing.watch.rounds import unit_name
 from routing.watch.tables import WatchMark
+
+_Found = TypeVar("_Found")
 
 _MARK = "day"
 
@@ -29,7 +34,8 @@ working days and 30 more (TP-17(1)), and time to enter a new year's days once th
 async def look_around(centre: Centre) -> int:
     """Say what the day brings, unless it was said already; returns how many notices and proposals are new.
 
-    Raises what the database raises; then the day is looked at again.
+    A subject that cannot be looked at keeps no other from being said: what was found is kept first, then its error is
+    raised, and the day is looked at again. So it is when the database fails; then nothing is kept.
     """
     now = centre.now()
     today = centre.calendar.day_of(now)
@@ -37,17 +43,35 @@ async def look_around(centre: Centre) -> int:
         last = await session.get(WatchMark, _MARK)
     if last is not None and centre.calendar.day_of(last.until) >= today:
         return 0
-    said = [*_calendar(centre), *await _experts(centre), *await _clusters(centre)]
-    said += [*await _stale_knowledge(centre), *await _contacts(centre)]
-    suspected = await _long_stale_knowledge(centre)
+    problems: list[Exception] = []
+    said: list[Said] = []
+    for look in (_calendar, _experts, _clusters, _stale_knowledge, _contacts):
+        said += await _found(look, centre, problems)
+    suspected = await _found(_long_stale_knowledge, centre, problems)
     async with centre.db.begin() as session:
         new = await say(session, said, now, again=False)
         new += await propose_violations(session, suspected, now)
-        await mark(session, _MARK, now)
+        if not problems:
+            await mark(session, _MARK, now)
+    if problems:
+        raise problems[0]
     return new
 
 
-def _calendar(centre: Centre) -> list[Said]:
+async def _found(
+    look: Callable[[Centre], Awaitable[list[_Found]]], centre: Centre, problems: list[Exception]
+) -> list[_Found]:
+    """What one look finds; nothing, and one problem more, when it fails for any reason but the database."""
+    try:
+        return await look(centre)
+    except DATABASE_AWAY:
+        raise
+    except Exception as problem:
+        problems.append(problem)
+        return []
+
+
+async def _calendar(centre: Centre) -> list[Said]:
     """The years whose working days nobody has entered, and which limits will soon reach into."""
     calendar = centre.calendar
     today = calendar.day_of(centre.now())
@@ -117,6 +141,12 @@ async def _contacts(centre: Centre) -> list[Said]:
         elif one.due_at is not None:
             text = f"{what}，请在{one.due_at.astimezone(centre.jurisdiction.zone):%Y年%m月%d日 %H:%M}前报中心备案"
             said.append(Said(f"contacts:{one.change.id}", one.change.unit, "contacts", text, law.rule))
+        elif one.beyond is not None:
+            text = f"{what}，请报中心备案；期限落在 {one.beyond} 年，工作日历还没有录入，算不出到期时间"
+            said += [
+                Said(f"contacts:{one.change.id}:beyond", to, "contacts", text, law.rule)
+                for to in (one.change.unit, CENTRE)
+            ]
     return said
 
 

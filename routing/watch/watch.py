@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
-import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from routing.centre import Centre
 from routing.life.recalculation import recalculate
+from routing.storage import DATABASE_AWAY
 from routing.watch.alerts import look_around
 from routing.watch.findings import look_at_events
 from routing.watch.rounds import Round, look_at_clocks
@@ -24,11 +24,11 @@ from routing.watch.rounds import Round, look_at_clocks
 log = structlog.get_logger(__name__)
 
 _AROUND_SECONDS = 3600.0
+_Seen = TypeVar("_Seen")
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _STOP_SECONDS = 10.0
 """How long a stop waits for the transaction under way; one takes milliseconds."""
-
-_DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _warned = Counter("hotline_clocks_warned_total", "Limits that were warned of")
 _overdue = Counter("hotline_clocks_overdue_total", "Limits that were found to be over")
@@ -44,20 +44,22 @@ class Watch:
         self._centre = centre
         self._every = every_seconds
         self._trouble = ""
+        self._failed: dict[str, str] = {}
         self._around = float("-inf")
 
     @property
     def trouble(self) -> str:
         """What is wrong now, for people to read; empty when all is well."""
-        return self._trouble
+        return self._trouble or "；".join(f"{name}没有看完：{problem}" for name, problem in self._failed.items())
 
     async def run(self) -> None:
-        """Watch until cancelled; outlives any absence of the database, and catches up afterwards."""
+        """Watch until cancelled; outlives any absence of the database, and catches up afterwards. A look that fails for
+        another reason is told (`trouble`) and tried again in its turn; the other looks go on."""
         pause = _FIRST_PAUSE
         while True:
             try:
                 await _to_its_end(self.go_round())
-            except _DATABASE_AWAY as problem:
+            except DATABASE_AWAY as problem:
                 self._trouble = f"数据库不可用，期限暂时无人查看：{_in_short(problem)}"
                 log.warning("the watch waits: the database is away", problem=_in_short(problem), pause=pause)
                 await asyncio.sleep(pause)
@@ -69,12 +71,15 @@ class Watch:
             await asyncio.sleep(self._every)
 
     async def go_round(self) -> Round:
-        """One round: the clocks, what happened since the last one, and once an hour what the day brings."""
+        """One round: the clocks, what happened since the last one, and once an hour what the day brings.
+
+        Raises what the database raises; any other error of a look is kept in `trouble`.
+        """
         begun = time.monotonic()
-        seen = await look_at_clocks(self._centre)
-        proposed = await look_at_events(self._centre)
+        seen = await self._look("期限", look_at_clocks(self._centre), Round())
+        proposed = await self._look("督办和违规情形", look_at_events(self._centre), 0)
         if begun - self._around > _AROUND_SECONDS:
-            await look_around(self._centre)
+            await self._look("当日事项", look_around(self._centre), 0)
             self._around = begun
         _warned.inc(seen.warned)
         _overdue.inc(seen.overdue)
@@ -83,6 +88,18 @@ class Watch:
         _at.set_to_current_time()
         if seen.looked or proposed:
             log.info("round", looked=seen.looked, warned=seen.warned, overdue=seen.overdue, proposed=proposed)
+        return seen
+
+    async def _look(self, name: str, look: Coroutine[Any, Any, _Seen], otherwise: _Seen) -> _Seen:
+        try:
+            seen = await look
+        except DATABASE_AWAY:
+            raise
+        except Exception as problem:  # one ticket or one day that nobody foresaw must not stop the watch over all
+            self._failed[name] = _in_short(problem)
+            log.exception("a look failed; the others go on", look=name)
+            return otherwise
+        self._failed.pop(name, None)
         return seen
 
 
@@ -96,7 +113,7 @@ async def heed_calendar(centre: Centre) -> None:
     while True:
         try:
             done = await recalculate(centre)
-        except _DATABASE_AWAY as problem:
+        except DATABASE_AWAY as problem:
             log.warning("the calendar waits: the database is away", problem=_in_short(problem), pause=pause)
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
@@ -106,6 +123,10 @@ async def heed_calendar(centre: Centre) -> None:
         log.info("limits were brought to the calendar", tickets=done.tickets, moved=done.moved)
     if done.beyond:
         log.error("limits lie beyond the calendar; enter the year in config/calendars/", tickets=len(done.beyond))
+    for ticket_id, problem in done.failed.items():
+        log.error(
+            "limits could not be brought to the calendar; the next start tries again", ticket=ticket_id, problem=problem
+        )
 
 
 async def _to_its_end(round_: Coroutine[Any, Any, Round]) -> None:
