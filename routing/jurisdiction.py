@@ -149,10 +149,12 @@ class Emergency(_Part):
     hints: tuple[EmergencyHint, ...] = Field(min_length=1)
     harmless: tuple[str, ...] = ()
     """Everyday phrases that hold a word of danger and mean none."""
-    settled: tuple[str, ...] = ()
-    """Said of what is over, is only feared, or is an office matter (保险, 去年, 万一): danger weighs less beside it."""
+    past: tuple[str, ...] = ()
+    """Said of what is over (去年, 上个月): danger weighs less beside it."""
+    office: tuple[str, ...] = ()
+    """What one asks an office (怎么认定, 报销): danger that is not said to have just happened weighs less beside it."""
     acute: tuple[str, ...] = ()
-    """Said of what happens now: beside it, nothing counts as settled."""
+    """Said right before what happens now (今天, 突然, 正在): then neither of the two counts."""
 
 
 class Confidentiality(_Part):

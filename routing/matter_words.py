@@ -49,17 +49,21 @@ class DangerWord:
     weight: float
 
 
+_NO = r"(?:没有|没|未|并没有|不会|(?<!是)不是|不用|不需要|不必|无)"
 _NEGATED = re.compile(
-    r"(?:没有|没|未|并没有|不会|(?<!是)不是|不用|不需要|不必|无)"
-    r"(?:发生|出现|造成|看到|看见|听到|听说|有人|有|人|出|要|叫|说|打|去|困|任何|什么){0,3}$"
+    _NO + r"(?:发生|出现|造成|看到|看见|听到|听说|闻到|有人|有|人|被|出|要|叫|说|打|去|困|任何|什么){0,3}$"
 )
 """没有着火, 没看到有人持刀, 不是要自杀, 不用叫救护车; but not 没有人管啊着火了."""
+_NO_WITHIN = re.compile(r"没|未|不是|不用")
+"""电梯里没有困人: a denial between the parts of a pattern."""
 _HYPOTHETICAL = re.compile(
-    r"(?:会|容易|随时|(?:万一|如果|要是|防止|担心|以免|避免|差点|预防|(?<![好很害])怕(?![他她]))"
+    r"(?:会|容易|随时|(?:万一|如果|要是|防止|担心|以免|免得|避免|差点|预防|(?<![好很害])怕(?![他她]))"
     r"[^，。,.]{0,8})$"
 )
 _LIKE = (re.compile(r"(?:像|跟|好比|如同)[^，。,.]{0,3}$"), re.compile(r"^[^，。,.]{0,4}(?:一样|似的)"))
 """晒得像着火一样; but not 好像着火了."""
+_HAS_HAPPENED = re.compile(r"^了(?![一二两三四五六七八九十几半0-9]+(?:天|年|周|个月|个星期|星期))")
+"""着火了 is now; 被偷了三天 is not."""
 _MAY_HAPPEN = 0.35
 """What may happen still shows up below the ordinary: overlooking a danger costs more than looking twice."""
 _SETTLED = 0.4
@@ -70,19 +74,25 @@ _SETTLED = 0.4
 def danger_words(jurisdiction: Jurisdiction, text: str) -> tuple[DangerWord, ...]:
     """Words of danger in a plain text, without those that are denied (没有着火) or everyday speech (热得要命).
 
-    They weigh less in what may happen (万一着火) and in what is over (去年的车祸), unless something acute is said too.
+    They weigh less in what may happen (万一着火), in what is over (去年的车祸) and in what an office is asked
+    (工伤怎么认定), unless the words right before say that it happens now (今天, 突然).
     """
-    emergency = jurisdiction.emergency
-    acute = any(word in text for word in emergency.acute)
-    settled = not acute and any(word in text for word in emergency.settled)
+    past, office, acute = _circumstances(jurisdiction)
+    over, asked = past.search(text) is not None, office.search(text) is not None
     words: list[DangerWord] = []
     for start, certain, phrase, hint in _dangers(jurisdiction, text):
-        before = text[:start]
+        before, after = text[:start], text[start + len(phrase) :]
         if _NEGATED.search(before) or _NEGATED.search(text[:certain]):
             continue
-        if _LIKE[0].search(before) and _LIKE[1].search(text[start + len(phrase) :]):
+        if _LIKE[0].search(before) and _LIKE[1].search(after):
             continue
-        share = _MAY_HAPPEN if not acute and _HYPOTHETICAL.search(before) else _SETTLED if settled else 1.0
+        share = 1.0
+        if not acute.search(before):
+            happened = phrase.endswith("了") or _HAS_HAPPENED.search(after) is not None
+            if _HYPOTHETICAL.search(before):
+                share = _MAY_HAPPEN
+            elif over or (asked and not happened):
+                share = _SETTLED
         words.append(DangerWord(phrase, hint, hint.weight * share))
     return tuple(words)
 
@@ -90,14 +100,21 @@ def danger_words(jurisdiction: Jurisdiction, text: str) -> tuple[DangerWord, ...
 def _dangers(jurisdiction: Jurisdiction, text: str) -> Iterator[tuple[int, int, str, EmergencyHint]]:
     """Where words of danger begin, and their last part (电梯…困), harmless phrases that hold them left out."""
     found = _danger_phrases(jurisdiction).find(text)
+    patterns, harmless_patterns = _danger_patterns(jurisdiction)
+    harmless = [(one.start, one.end) for one in found if None in one.payloads]
+    harmless += [match.span() for pattern in harmless_patterns for match in pattern.finditer(text)]
+
+    def means_nothing(start: int, end: int) -> bool:
+        return any(first < end and start < last for first, last in harmless)
+
     for one in found:
         for hint in one.payloads:
-            if hint is not None:
+            if hint is not None and not means_nothing(one.start, one.end):
                 yield one.start, one.start, one.phrase, hint
-    harmless = [(one.start, one.end) for one in found if None in one.payloads]
-    for pattern, hint in _danger_patterns(jurisdiction):
+    for pattern, hint in patterns:
         for match in pattern.finditer(text):
-            if not any(start < match.end() and match.start() < end for start, end in harmless):
+            gaps = "".join(match.group(name) for name in pattern.groupindex if name != "last")
+            if not means_nothing(*match.span()) and not _NO_WITHIN.search(gaps):
                 yield match.start(), match.start("last"), match.group(), hint
 
 
@@ -111,22 +128,68 @@ def _matter_phrases(jurisdiction: Jurisdiction) -> Phrases[MatterWord]:
     )
 
 
+def _is_pattern(word: str) -> bool:
+    return _GAP_IN_WORD in word
+
+
+def _either(word: str) -> list[str]:
+    return word.split(_OR)
+
+
 @lru_cache(maxsize=8)
 def _danger_phrases(jurisdiction: Jurisdiction) -> Phrases[EmergencyHint | None]:
     # A harmless phrase covers the word of danger inside it, because the longer one is found.
-    harmless: list[tuple[str, EmergencyHint | None]] = [(phrase, None) for phrase in jurisdiction.emergency.harmless]
-    hints = jurisdiction.emergency.hints
-    return Phrases([*harmless, *((word, hint) for hint in hints for word in hint.words if _GAP_IN_WORD not in word)])
+    emergency = jurisdiction.emergency
+    harmless = [(one, None) for word in emergency.harmless if not _is_pattern(word) for one in _either(word)]
+    return Phrases(
+        [
+            *harmless,
+            *(
+                (one, hint)
+                for hint in emergency.hints
+                for word in hint.words
+                if not _is_pattern(word)
+                for one in _either(word)
+            ),
+        ]
+    )
+
+
+_Pattern = re.Pattern[str]
 
 
 @lru_cache(maxsize=8)
-def _danger_patterns(jurisdiction: Jurisdiction) -> tuple[tuple[re.Pattern[str], EmergencyHint], ...]:
-    between = rf"[^，。,.{GAP}]{{0,6}}?"
-
-    def pattern(word: str) -> re.Pattern[str]:
-        *first, last = (f"(?:{'|'.join(map(re.escape, part.split(_OR)))})" for part in word.split(_GAP_IN_WORD))
-        return re.compile(f"{between.join([*first, ''])}(?P<last>{last})")
-
-    return tuple(
-        (pattern(word), hint) for hint in jurisdiction.emergency.hints for word in hint.words if _GAP_IN_WORD in word
+def _danger_patterns(
+    jurisdiction: Jurisdiction,
+) -> tuple[tuple[tuple[_Pattern, EmergencyHint], ...], tuple[_Pattern, ...]]:
+    """The words with a gap, and those of them that mean no danger."""
+    emergency = jurisdiction.emergency
+    return (
+        tuple((_pattern(word), hint) for hint in emergency.hints for word in hint.words if _is_pattern(word)),
+        tuple(_pattern(word) for word in emergency.harmless if _is_pattern(word)),
     )
+
+
+@lru_cache(maxsize=8)
+def _circumstances(jurisdiction: Jurisdiction) -> tuple[_Pattern, _Pattern, _Pattern]:
+    """What says that it is over, that an office is asked, and (right before the danger) that it happens now."""
+    emergency = jurisdiction.emergency
+
+    def any_of(words: tuple[str, ...], ending: str = "") -> _Pattern:
+        return re.compile(f"(?:{'|'.join(_source(word, '') for word in words)}){ending}" if words else "(?!)")
+
+    return any_of(emergency.past), any_of(emergency.office), any_of(emergency.acute, rf"[^，。,.{GAP}]{{0,4}}$")
+
+
+def _pattern(word: str) -> _Pattern:
+    return re.compile(_source(word, "last"))
+
+
+def _source(word: str, last: str) -> str:
+    """A word with gaps as a regular expression; with `last`, its last part is a group of that name, gaps are groups."""
+    parts = [f"(?:{'|'.join(map(re.escape, _either(part)))})" for part in word.split(_GAP_IN_WORD)]
+    if not last:
+        return rf"[^，。,.{GAP}]{{0,6}}?".join(parts)
+    gaps = [rf"(?P<gap{number}>[^，。,.{GAP}]{{0,6}}?)" for number in range(len(parts) - 1)]
+    text = "".join(part + gap for part, gap in zip(parts, gaps, strict=False))
+    return f"{text}(?P<{last}>{parts[-1]})"

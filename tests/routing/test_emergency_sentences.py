@@ -40,3 +40,16 @@ def test_the_most_needed_line_comes_first(yazhou: Jurisdiction) -> None:
     found = alarm("出车祸了有人流血", yazhou)
     assert found is not None
     assert found.lines[0] in ("122", "120") and set(found.lines) == {"122", "120"}
+
+
+def test_every_word_of_danger_alone_calls_a_line(yazhou: Jurisdiction) -> None:
+    silent = [
+        part
+        for hint in yazhou.emergency.hints
+        if hint.lines and hint.weight >= 0.5
+        for word in hint.words
+        if "…" not in word
+        for part in word.split("/")
+        if alarm(f"这里{part}", yazhou) is None
+    ]
+    assert silent == []
