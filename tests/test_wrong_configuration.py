@@ -28,7 +28,7 @@ def folder() -> Iterator[Path]:
         yield folder
 
 
-def server(folder: Path, *arguments: str, seconds: float = 40) -> subprocess.CompletedProcess[str]:
+def server(folder: Path, *arguments: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
     """Run server.py on this folder's configuration."""
     command = [sys.executable, str(ROOT / "server.py"), "--config", str(folder / "config"), "--data", str(folder / "d")]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("HOTLINE_")}

@@ -67,7 +67,7 @@ async def at_the_desk(
     """A page where `username` is signed in. Errors of the page, or of its security policy, fail the test."""
     width, height = size
     context = await chromium.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
-    context.set_default_timeout(8000)
+    context.set_default_timeout(30_000)
     name, token = await desk.session_cookie(username)
     page = await context.new_page()
     wrong: list[str] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -284,14 +283,11 @@ async def _is_shorter(redis: Redis, than: int) -> bool:
     return bool(await redis.xlen(STREAM) < than)
 
 
-async def test_a_busy_minute_is_applied_fast_enough(database: Database, redis: Redis, running: Running) -> None:
+async def test_a_busy_minute_is_applied_and_counted(database: Database, redis: Redis, running: Running) -> None:
     events = [event for number in range(6) for event in Told(f"c{number}").whole_call()]
     await publish(redis, *events)
-    started = time.perf_counter()
     async with running():
         await until(has_told(database, len(events)))
-    per_event = (time.perf_counter() - started) / len(events)
-    assert per_event < 0.1
     delay = REGISTRY.get_sample_value("hotline_event_delay_seconds_count")
     assert delay is not None and delay >= len(events)
 

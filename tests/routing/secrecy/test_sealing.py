@@ -12,14 +12,17 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from routing.centre import Centre
+from routing.dispatching.tables import FinalOpinion
 from routing.history import line
-from routing.life.tables import Callback, Submission
+from routing.life.tables import Callback, Clock, Submission, Task, ViolationRecord
 from routing.secrecy import resealing
 from routing.secrecy.keys import KeyMissing, Keys, SealBroken, SealError, draw
 from routing.secrecy.opening import open_database
 from routing.secrecy.resealing import drop_key, reseal, sealed_with
 from routing.secrecy.sealing import SEALED_COLUMNS, place_of
+from routing.secrecy.tables import SecrecyMark
 from routing.storage import Base, Call, Database, Ticket, TicketChange, Utterance
+from routing.watch.notices import Suspected, propose_violations
 from settings import ConfigurationError
 from tests.routing.conftest import Empty
 from tests.routing.secrecy.conftest import CALLBACK, NAME, NUMBER, WORDS, place
@@ -48,6 +51,43 @@ async def test_nothing_that_was_said_can_be_read_in_the_database(centre: Centre,
     if migrated.file:
         files = b"".join(file.read_bytes() for file in migrated.file.parent.glob("hotline.db*"))
         assert [secret for secret in SECRETS if secret.encode() in files] == []
+
+
+async def test_copies_of_what_was_said_are_sealed_too(centre: Centre) -> None:
+    ticket_id = await place(centre)
+    at, said = centre.now(), f"{NAME}家水管爆裂，电话{CALLBACK}"
+    async with centre.db.begin() as session:
+        task = (await session.scalars(select(Task))).one()
+        task.reported = said
+        limit = {"started_at": at, "due_at": at, "amount": 1, "amount_unit": "hour", "calendar_version": "x"}
+        session.add(
+            Clock(
+                **limit,
+                ticket_id=ticket_id,
+                task_id=task.id,
+                unit="u",
+                kind="complete",
+                why=said,
+                rule="r",
+                article="a",
+            )
+        )
+        session.add(SecrecyMark(ticket_id=ticket_id, at=at, by="x", identity=True, content=False, why=said))
+        violation = {"violation": "V3", "occasion": "x", "rule": "r", "at": at, "by": "x"}
+        session.add(ViolationRecord(unit="u", facts=said, objection=said, why=said, **violation))
+        opinion = {"matter": "m", "place": "p", "file_name": "f", "sha256": "s", "signed_by": "x", "signed_role": "x"}
+        session.add(
+            FinalOpinion(ticket_id=ticket_id, unit="u", text=said, basis=said, filed_at=at, filed_by="x", **opinion)
+        )
+        await propose_violations(session, [Suspected("u", "V1", "task:1", said, "r")], at)
+    raw = await _raw(centre.db)
+    # The notice of a proposal holds the machine's own words, which are serials and numbers of tickets.
+    assert raw.replace(f"{said}，可能属于八条规定的 V1", "").count(NAME) == 0
+    assert (await sealed_with(centre.db))[""] == 0
+    async with centre.db.session() as session:
+        assert [one.facts for one in await session.scalars(select(ViolationRecord))] == [said, said]
+        assert (await session.scalars(select(Clock.id).where(Clock.why == ""))).all() == []
+        assert (await session.scalars(select(Clock))).one().why == said
 
 
 async def test_objects_hold_the_plain_values_before_and_after(centre: Centre) -> None:
@@ -170,6 +210,7 @@ async def test_a_wrong_or_missing_key_file_does_not_start(migrated: Empty, tmp_p
         await open_database(migrated.url, file)
     file.unlink()
     file.write_bytes(kept.read_bytes())
+    file.chmod(0o644)
     with pytest.raises(ConfigurationError, match="mode 0600"):
         await open_database(migrated.url, file)
     file.chmod(0o600)
