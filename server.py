@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         metavar="KEY=VALUE",
         help="override a key of hotline.yaml, such as ports.shift=100; may be given several times (HOTLINE_SET)",
     )
-    commands.add(parser.add_subparsers(dest="command", metavar="COMMAND", required=True))
+    commands.add(parser)
     arguments = parser.parse_args(argv)
     os.umask(0o077)  # recordings, transcripts, passwords: what we and our children write is for nobody else
     try:
@@ -71,7 +71,7 @@ def _count_in(folder: Path) -> None:
     """Let every process of one instance (the listening child has its own) count into one folder.
 
     prometheus_client reads this variable when it is imported, so it is set before any room is: front.commands
-    imports them inside its handlers only.
+    imports none for `run` before its handler is called.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for file in folder.glob("*_*.db"):  # such as counter_1234.db

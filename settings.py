@@ -272,7 +272,7 @@ class EmergencyLine(_Section):
     ring_seconds: int = Field(default=20, ge=3, le=120, description="how long one target may take to answer")
     redial_after_seconds: int = Field(default=2, ge=0, le=30, description="pause before a dropped line is redialled")
     short_seconds: int = Field(
-        default=10, ge=0, le=60, description="a line that drops twice sooner than this has not answered: next target"
+        default=10, ge=0, le=60, description="a line that hangs up sooner than this after its answer has dropped"
     )
     test: Target | None = Field(
         default=None, description="called in a rehearsal; null: our own echo, which proves less"

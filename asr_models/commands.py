@@ -15,12 +15,9 @@ from asr_models.errors import InstallError, UnknownModelError
 if TYPE_CHECKING:
     from settings import Settings
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
-def add_parser(subparsers: Subparsers) -> None:
-    """Add `models ...`; the parsed arguments then have `handler`, a function (args, settings) -> exit code."""
-    models = subparsers.add_parser("models", help="list, install and verify speech models")
+def add_actions(models: argparse.ArgumentParser) -> None:
+    """Add the actions of `models`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     actions = models.add_subparsers(required=True, metavar="ACTION")
 
     listing = actions.add_parser("list", help="which models there are, and which are installed")

@@ -1,25 +1,100 @@
-"""The commands of server.py. Rooms are imported inside the handlers: what a command does not need is not loaded,
-and `run` must be able to set the environment first (server.py, _count_in)."""
+"""The commands of server.py. A room is imported when one of its commands is asked for: what a command does not need
+is not loaded, and `run` must be able to set the environment first (server.py, _count_in)."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import logging
+import pkgutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import structlog
+from typing import Any
 
 from settings import ConfigurationError, Settings
 
-if TYPE_CHECKING:
-    Parsers = argparse._SubParsersAction[argparse.ArgumentParser]
+_ROOMS = (
+    ("models", "list, install and verify speech models", "asr_models.commands:add_actions"),
+    ("prompts", "the spoken prompts: render, list", "ivr.prompts:add_actions"),
+    ("law", "what the law sets: clocks, rules, their proofs; play a case", "routing.law.commands:add_actions"),
+    (
+        "watch",
+        "limits: look once, the inbox, proposals and violations to decide",
+        "routing.watch.commands:add_actions",
+    ),
+    (
+        "statistics",
+        "figures, rates, places, exports of a week, month or year",
+        "routing.statistics.commands:add_actions",
+    ),
+    (
+        "ticket",
+        "tickets: show, list, open, dispatch, return, extend, submit, ...",
+        "routing.life.commands:add_actions",
+    ),
+    (
+        "advise",
+        "units for a ticket, tickets like it, answers and opinions before",
+        "routing.dispatching.commands:add_advise",
+    ),
+    (
+        "direct",
+        "dispatch accepted tickets that stand in the direct-dispatch list",
+        "routing.dispatching.commands:add_direct",
+    ),
+    ("callbacks", "citizens to be called back, the most urgent first", "routing.dispatching.commands:add_callbacks"),
+    (
+        "clusters",
+        "matters that come back month after month without effect",
+        "routing.dispatching.commands:add_clusters",
+    ),
+    (
+        "opinion",
+        "final opinions of units: file, accept, reject, withdraw",
+        "routing.dispatching.commands:add_opinion",
+    ),
+    ("appeal", "appeals of units: file, decide, tell, list", "routing.dispatching.commands:add_appeal"),
+    (
+        "nuisance",
+        "evidence of nuisance calls for the police; it blocks nobody",
+        "routing.dispatching.commands:add_nuisance",
+    ),
+    ("leaders", "sessions in which leaders answer calls", "routing.dispatching.commands:add_leaders"),
+    ("linkage", "three-line linkage: rehearse a line, show one, figures", "routing.linkage.commands:add_actions"),
+    ("keys", "the keys with which citizens' words are sealed: show, rotate, drop", "routing.secrecy.commands:add_keys"),
+    ("secrecy", "confidentiality: mark, reveal, readings, releases", "routing.secrecy.commands:add_secrecy"),
+    (
+        "knowledge",
+        "the knowledge base: search, list, import, publish, stale",
+        "routing.knowledge.commands:add_actions",
+    ),
+    (
+        "units",
+        "units: people, changes to report, the chiefs' roster; import, export",
+        "routing.people.commands:add_actions",
+    ),
+)
+"""The commands of the rooms: name, one line for --help, and what adds the rest to the command's parser."""
 
 
-def add(parsers: Parsers) -> None:
-    """Add every command's parser; its `handler(arguments, settings)` returns the exit code."""
+class Command(argparse.ArgumentParser):
+    """A command's parser. What `room` names (module:function) adds its arguments when the command is asked for."""
+
+    def __init__(self, *arguments: Any, room: str = "", **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._room = room
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As ever, after the room has added what it wants to read."""
+        if self._room:
+            add_arguments, self._room = pkgutil.resolve_name(self._room), ""
+            add_arguments(self)
+        return super().parse_known_args(args, namespace)
+
+
+def add(server: argparse.ArgumentParser) -> None:
+    """Add every command's parser to `server`; its `handler(arguments, settings)` returns the exit code."""
+    parsers = server.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Command)
     run = parsers.add_parser("run", help="start the hotline in the foreground; Ctrl-C stops it")
     run.add_argument("--role", default="all", help="parts to run: bridge,listening,routing,clocks,desk (default: all)")
     run.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -49,29 +124,8 @@ def add(parsers: Parsers) -> None:
     create.add_argument("--note", default="", help="whom it is for")
     create.set_defaults(handler=_token_create)
 
-    from asr_models import commands as models
-    from ivr import prompts
-    from routing.dispatching import commands as dispatching
-    from routing.knowledge import commands as knowledge
-    from routing.law import commands as law
-    from routing.life import commands as ticket
-    from routing.linkage import commands as linkage
-    from routing.people import commands as people
-    from routing.secrecy import commands as secrecy
-    from routing.statistics import commands as statistics
-    from routing.watch import commands as watch
-
-    models.add_parser(parsers)
-    prompts.add_parser(parsers)
-    law.add_parser(parsers)
-    watch.add_parser(parsers)
-    statistics.add_parser(parsers)
-    ticket.add_parser(parsers)
-    dispatching.add_parser(parsers)
-    linkage.add_parser(parsers)
-    secrecy.add_parser(parsers)
-    knowledge.add_parser(parsers)
-    people.add_parser(parsers)
+    for name, explained, room in _ROOMS:
+        parsers.add_parser(name, help=explained, room=room)
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -96,6 +150,8 @@ def _asyncio_run(work: Any) -> None:
 
 
 def _log_to_stderr(*, verbose: bool) -> None:
+    import structlog
+
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -178,6 +178,14 @@ class OfferDeclined(CallEvent):
     lines: tuple[str, ...]
 
 
+class EmergencyKeyPressed(CallEvent):
+    """The caller pressed the key for help (9, or 9* and 99). Told even when nothing comes of it: the caller may be gone
+    before the menu of lines has been said, or may go back. A `LinkageAsked` follows when a line is asked for.
+    """
+
+    kind: Literal["emergency_key_pressed"] = "emergency_key_pressed"
+
+
 class LinkageEvent(CallEvent):
     """An event of a call's three-line linkage (YZ-14(5)). A call has one linkage at most, known by its `call_id`;
     lines are added to it and taken out of it. A repeated `LinkageAsked` adds lines to the linkage that is there.
@@ -210,7 +218,7 @@ class LinkageLeft(LinkageEvent):
     """A party is out of the conference.
 
     `reason`: left (an agent's own act; caller and line stay), dropped (its leg went), taken_out (a line, by the desk),
-    ended (with the whole linkage).
+    ended (with the whole linkage; or a line, which has hung up after a conversation and is not dialled again).
     """
 
     kind: Literal["linkage_left"] = "linkage_left"
@@ -241,7 +249,9 @@ class LineAttempt(LinkageEvent):
 
 
 class LineExhausted(LinkageEvent):
-    """No target of the line could be reached, or it dropped twice. `told_caller`: its number was read to the caller."""
+    """The line is not dialled any more. `told_caller`: no target could be reached, and its number was read to the
+    caller; else it had answered, and has hung up.
+    """
 
     kind: Literal["line_exhausted"] = "line_exhausted"
     line: str
@@ -306,6 +316,7 @@ Event = (
     | AgentLeft
     | CallEnded
     | OfferDeclined
+    | EmergencyKeyPressed
     | LinkageAsked
     | LinkageJoined
     | LinkageLeft

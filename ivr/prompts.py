@@ -261,9 +261,8 @@ def _write_manifest(path: Path, made: dict[str, Any]) -> None:
 # --- server.py prompts -----------------------------------------------------------------------------------------------
 
 
-def add_parser(parsers: Any) -> None:
-    """Add `prompts render` and `prompts list` to server.py's command line."""
-    parser = parsers.add_parser("prompts", help="the spoken prompts: render, list")
+def add_actions(parser: argparse.ArgumentParser) -> None:
+    """Add the actions of `prompts`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     actions = parser.add_subparsers(dest="prompts_command", metavar="ACTION", required=True)
     rendering = actions.add_parser("render", help="make the sound files that are new or have changed")
     rendering.set_defaults(handler=_render_command)

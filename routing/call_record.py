@@ -22,11 +22,12 @@ from ivr import events
 from routing.drafts import fill, open_draft, ticket_of
 from routing.history import MACHINE, set_attention
 from routing.jurisdiction import Jurisdiction
+from routing.linkage.emergency_key import end_after_key, key_pressed
 from routing.linkage.offers import declined
 from routing.linkage.record import end_with_call
 from routing.linkage.record import record as record_linkage
 from routing.storage import Call, Ticket, Utterance
-from routing.tickets import LINE_EXHAUSTED, MISSED
+from routing.tickets import EMERGENCY_KEY, LINE_EXHAUSTED, MISSED
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +62,7 @@ class Touched:
 async def apply(session: AsyncSession, event: events.Event, jurisdiction: Jurisdiction) -> list[Touched]:
     """Apply one event; flushes nothing by itself beyond what it needs to read. Returns what changed."""
     if isinstance(event, events.NodeInventory):
-        return await _inventory(session, event)
+        return await _inventory(session, event, jurisdiction)
     call, ticket = await _call_and_ticket(session, event, jurisdiction)
     end_is_news = False
     match event:
@@ -89,6 +90,8 @@ async def apply(session: AsyncSession, event: events.Event, jurisdiction: Jurisd
             await end_with_call(session, call.call_id, event.at)
         case events.OfferDeclined():
             await declined(session, event, ticket, jurisdiction)
+        case events.EmergencyKeyPressed():
+            await key_pressed(session, event, ticket, jurisdiction)
         case events.LinkageEvent():
             await record_linkage(session, event, call, ticket, jurisdiction)
     # An agent who leaves while another one already talks to the caller (transfer) leaves nobody waiting.
@@ -97,6 +100,8 @@ async def apply(session: AsyncSession, event: events.Event, jurisdiction: Jurisd
     told_late = call.state == "ended" and ticket.attention in _ASSUMED
     if end_is_news or (told_late and isinstance(event, events.Utterance | events.AgentAnswered)):
         await _look_after(session, call, ticket, event)
+    if call.state == "ended" and (end_is_news or isinstance(event, events.EmergencyKeyPressed)):
+        await end_after_key(session, call, ticket, event.at, jurisdiction)
     return [Touched(call.call_id, ticket.id)]
 
 
@@ -190,7 +195,7 @@ async def _look_after(session: AsyncSession, call: Call, ticket: Ticket, event: 
     """Who has to look at a draft whose call has ended. The caller's last words are often told after the end; they
     correct what was assumed without them, but put nothing back on the list that a supervisor has taken off it.
     """
-    if ticket.state != "draft" or ticket.attention == LINE_EXHAUSTED:
+    if ticket.state != "draft" or ticket.attention in (LINE_EXHAUSTED, EMERGENCY_KEY):
         return
     spoke = await session.scalar(
         select(Utterance.id).where(Utterance.call_id == call.call_id, Utterance.speaker == "caller").limit(1)
@@ -220,7 +225,7 @@ def _attend(session: AsyncSession, ticket: Ticket, reason: str, event: events.Ev
     session.add(set_attention(ticket, reason, event.at, MACHINE, rule=rule))
 
 
-async def _inventory(session: AsyncSession, event: events.NodeInventory) -> list[Touched]:
+async def _inventory(session: AsyncSession, event: events.NodeInventory, jurisdiction: Jurisdiction) -> list[Touched]:
     of_node = and_(Call.node == event.node, Call.arrived_at < event.at)
     forgotten = and_(Call.node == "", Call.arrived_at < event.at - _FORGOTTEN_AFTER)
     live = set(event.live_call_ids)
@@ -241,5 +246,6 @@ async def _inventory(session: AsyncSession, event: events.NodeInventory) -> list
             continue
         if ticket.state == "draft" and ticket.attention != "call_ended_unseen":
             _attend(session, ticket, "call_ended_unseen", event)
+        await end_after_key(session, call, ticket, event.at, jurisdiction)
         touched.append(Touched(call.call_id, ticket.id))
     return touched

@@ -6,27 +6,37 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
 from typing import Any
+
+import structlog
 
 from routing.centre import Centre
 from routing.jurisdiction import load
 from routing.law.calendar import calendar_of
+from routing.life.lists import find
 from routing.life.states import ROLE_NAMES, SAME_AS
 from routing.secrecy.keys import key_file
 from routing.secrecy.opening import open_database
-from routing.storage import migrate
-from routing.ticket_errors import TicketError
+from routing.storage import Ticket, migrate
+from routing.ticket_errors import NoSuchTicket, TicketError
 from routing.tickets import Actor
 from settings import ConfigurationError, Settings
 
-Work = Callable[[Centre, argparse.Namespace], Awaitable[None]]
+Work = Callable[[Centre, argparse.Namespace], Awaitable[int | None]]
+"""What a command does; an exit code other than 0 is returned."""
 Handler = Callable[[argparse.Namespace, Settings], int]
+
+EVERYBODY = tuple(role for role in ROLE_NAMES if role != "machine")
+"""Everybody who can act from a command line."""
 
 
 def at_the_centre(work: Work) -> Handler:
-    """A command's handler: `work` on the real database; what is refused is told with code, rule and field (exit 1)."""
+    """A command's handler: `work` on the real database; what is refused is told with code, rule and field (exit 1).
+
+    With --json the refusal is told as JSON too, on stdout.
+    """
 
     def handle(arguments: argparse.Namespace, settings: Settings) -> int:
         return asyncio.run(_run(work, arguments, settings))
@@ -34,9 +44,9 @@ def at_the_centre(work: Work) -> Handler:
     return handle
 
 
-def add_actor(parser: argparse.ArgumentParser) -> None:
-    """The options that say who acts."""
-    roles = [role for role in (*ROLE_NAMES, *SAME_AS) if role != "machine"]
+def add_actor(parser: argparse.ArgumentParser, roles: Sequence[str] = EVERYBODY) -> None:
+    """The options that say who acts: somebody with one of `roles`, in the law's names or the desk's."""
+    roles = [*roles, *SAME_AS]
     parser.add_argument("--as", dest="name", required=True, metavar="NAME", help="who acts, as the records show it")
     parser.add_argument("--role", required=True, choices=roles, metavar="ROLE", help=f"one of {', '.join(roles)}")
     parser.add_argument("--unit", default="", help="of which unit (for the roles of units)")
@@ -45,6 +55,14 @@ def add_actor(parser: argparse.ArgumentParser) -> None:
 def actor_of(arguments: argparse.Namespace) -> Actor:
     """Who acts."""
     return Actor(arguments.name, arguments.role, arguments.unit)
+
+
+async def ticket_named(centre: Centre, id_or_serial: str) -> Ticket:
+    """The ticket that a command line names. Raises NoSuchTicket."""
+    found = await find(centre, id_or_serial)
+    if found is None:
+        raise NoSuchTicket(f"没有编号为 {id_or_serial[:60]} 的工单", field="ticket")
+    return found
 
 
 def day(text: str) -> date:
@@ -78,19 +96,29 @@ def print_json(value: Any) -> None:
 
 
 async def _run(work: Work, arguments: argparse.Namespace, settings: Settings) -> int:
-    path = settings.jurisdiction_dir / f"{settings.hotline.jurisdiction}.yaml"
-    jurisdiction = load(path)
+    # What was asked for goes to standard output, and nothing else.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    jurisdiction = load(settings.jurisdiction_dir / f"{settings.hotline.jurisdiction}.yaml")
     calendar = calendar_of(settings.config_dir / "calendars", jurisdiction)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
     await migrate(settings.database_url)
     database = await open_database(settings.database_url, key_file(settings.data_dir))
     try:
-        await work(Centre(database, jurisdiction, calendar), arguments)
+        return await work(Centre(database, jurisdiction, calendar), arguments) or 0
     except TicketError as problem:
-        where = ", ".join(part for part in (problem.rule, problem.field) if part)
-        print(f"error: {problem.code}: {problem}{f' ({where})' if where else ''}", file=sys.stderr)
+        _tell(problem, as_json=getattr(arguments, "json", False))
         return 1
     except OSError as problem:
-        raise ConfigurationError(f"{problem.filename or path}: {problem.strerror or problem}") from problem
+        where = f"{problem.filename}: " if problem.filename else ""
+        raise ConfigurationError(f"{where}{problem.strerror or problem}") from problem
     finally:
         await database.close()
-    return 0
+
+
+def _tell(problem: TicketError, *, as_json: bool) -> None:
+    if as_json:
+        parts = {"code": problem.code, "rule": problem.rule, "field": problem.field, "message": str(problem)}
+        print(json.dumps({"error": parts}, ensure_ascii=False))
+        return
+    where = "，".join(part for part in (problem.rule, problem.field) if part)
+    print(f"error: {problem.code}: {problem}{f'（{where}）' if where else ''}", file=sys.stderr)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from routing.law.provisions import Law, LawOverTime
+from routing.law.law import Law, LawOverTime
 from routing.law.soundness import Vocabulary, unsound
 from routing.next_door import borrow
 from settings import YamlFile, read_yaml

@@ -79,6 +79,8 @@ class SpokenAlarm:
         self._consumer = consumer
         self._has_group = False
         self._offers: set[asyncio.Task[None]] = set()
+        self._shows: set[asyncio.Task[None]] = set()
+        """Apart, so that a database that answers nobody keeps no caller from being offered a line."""
 
     async def run(self) -> None:
         """Work until cancelled; outlives any absence of Redis."""
@@ -93,8 +95,8 @@ class SpokenAlarm:
                     await asyncio.sleep(_PAUSE_SECONDS)
         finally:
             # To their end: a statement abandoned in the middle can keep SQLite's write lock.
-            if self._offers:
-                await asyncio.wait(self._offers, timeout=2 * _ANSWER_SECONDS)
+            if under_way := self._offers | self._shows:
+                await asyncio.wait(under_way, timeout=2 * _ANSWER_SECONDS)
 
     async def _make_group(self) -> None:
         try:
@@ -125,12 +127,16 @@ class SpokenAlarm:
         if not isinstance(event, Utterance) or event.speaker != "caller" or now() - event.at > FRESH:
             return
         found = alarm(event.text, self._jurisdiction)
-        if found is None or len(self._offers) >= _AT_ONCE:
+        if found is None:
             return
-        for what in (self._offer(event.call_id, found), self._show(event.call_id, found)):
-            task = asyncio.create_task(what)
-            self._offers.add(task)
-            task.add_done_callback(self._offers.discard)
+        for under_way, act, name in ((self._offers, self._offer, "offer"), (self._shows, self._show, "show")):
+            if len(under_way) >= _AT_ONCE:
+                _heard.labels(f"{name}_dropped").inc()
+                log.error("too many words of danger at once", dropped=name, call_id=event.call_id, lines=found.lines)
+                continue
+            task = asyncio.create_task(act(event.call_id, found))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
 
     async def _show(self, call_id: str, found: Alarm) -> None:
         try:

@@ -22,13 +22,15 @@ from ivr.events import now
 from routing.acceptance import take_in
 from routing.history import MACHINE, line, set_attention
 from routing.jurisdiction import Jurisdiction
-from routing.life.states import ticket_step
+from routing.life.errors import NotAllowed
+from routing.life.states import CENTRE, role_of, ticket_step
 from routing.storage import FIELDS, Call, Database, FieldValue, Ticket, TicketChange, Utterance
 from routing.ticket_errors import AlreadyConfirmed as AlreadyConfirmed
 from routing.ticket_errors import BadField as BadField
 from routing.ticket_errors import NoSuchTicket as NoSuchTicket
 from routing.ticket_errors import TicketChanged as TicketChanged
 from routing.ticket_errors import TicketError as TicketError
+from routing.ticket_errors import quoted
 
 MAX_FIELD_CHARACTERS = 4000
 
@@ -38,6 +40,7 @@ ATTENTION = {
     "spoke_unanswered": "来电人已留言说明，但无人接听，请回拨",
     "no_transcript": "通话没有转写，请按录音补录",
     "line_exhausted": "紧急专线没有接通，请立即核实来电人的安全",
+    "emergency_key": "按了紧急键后挂断，没有接通任何人，请立即回拨核实来电人的安全",
     "not_telephoned": "应急工单还没有电话通知承办单位",
     "callback_unsolved": "回访时诉求人表示未处理或未解决，请退回承办单位并定期限",
     "rated_after_archive": "归档后收到不满意的首次评价，请决定是否重办",
@@ -45,7 +48,8 @@ ATTENTION = {
 """Reasons why a supervisor should look at a ticket, and what the list says."""
 
 LINE_EXHAUSTED = "line_exhausted"
-"""That of them which the end of the call does not replace."""
+EMERGENCY_KEY = "emergency_key"
+"""Those of them which the end of the call does not replace."""
 
 MISSED = ("abandoned", "spoke_unanswered")
 """Those of them that say: this caller is still owed a call."""
@@ -74,8 +78,9 @@ async def edit(
     """Save a person's values of a draft; the machine leaves these fields alone from now on, emptied ones too.
 
     Give only the fields that the person touched. With a `jurisdiction`, ids (intent, urgency, matter, units)
-    are checked against it. Raises NoSuchTicket, BadField, AlreadyConfirmed, TicketChanged.
+    are checked against it. Raises NotAllowed, NoSuchTicket, BadField, AlreadyConfirmed, TicketChanged.
     """
+    _must_be_of_the_centre(actor)
     checked = checked_values(values, jurisdiction)
 
     async def change(session: AsyncSession, ticket: Ticket) -> None:
@@ -104,6 +109,7 @@ async def confirm(
     item of the intake scope, where matter and intent do not say which.
     Raises NoSuchTicket, BadField, AlreadyConfirmed, TicketChanged.
     """
+    _must_be_of_the_centre(actor)
     checked = checked_values(values, jurisdiction)
 
     async def change(session: AsyncSession, ticket: Ticket) -> None:
@@ -145,7 +151,11 @@ def accepted(
 
 
 async def clear_attention(db: Database, ticket_id: str, version: int, actor: Actor, *, why: str = "") -> Ticket:
-    """Take a ticket off the supervisor's list. Raises NoSuchTicket; TicketChanged when the reason is a newer one."""
+    """Take a ticket off the supervisor's list.
+
+    Raises NotAllowed for whoever is not of the centre; NoSuchTicket; TicketChanged when the reason is a newer one.
+    """
+    _must_be_of_the_centre(actor)
 
     async def change(session: AsyncSession, ticket: Ticket) -> None:
         newer = await _since(session, ticket, version)
@@ -244,14 +254,22 @@ def checked_values(values: dict[str, str], jurisdiction: Jurisdiction | None) ->
     checked: dict[str, str] = {}
     for name, given in values.items():
         if name not in FIELDS:
-            raise BadField(f"没有“{name}”这个字段（有：{'、'.join(FIELDS)}）", field=name)
+            raise BadField(f"没有“{quoted(name)}”这个字段（有：{'、'.join(FIELDS)}）", field=name[:60])
+        if not isinstance(given, str):
+            raise BadField(f"“{name}”要写成文字，不是 {type(given).__name__}", field=name)
         value = given.replace("\r\n", "\n").strip()
         if wrong := why_not_kept(value):
             raise BadField(wrong, field=name)
         if jurisdiction is not None and value and not jurisdiction.allows(name, value):
-            raise BadField(f"“{value}”不在{jurisdiction.name}的目录里", field=name)
+            raise BadField(f"“{quoted(value)}”不在{jurisdiction.name}的目录里", field=name)
         checked[name] = value
     return checked
+
+
+def _must_be_of_the_centre(actor: Actor) -> None:
+    """Drafts and reminders are the centre's, whichever page or command asks (NotAllowed)."""
+    if role_of(actor.role) not in CENTRE or actor.unit:
+        raise NotAllowed("草稿和提醒由指挥中心处理，承办单位和其他人不能处理", field="role")
 
 
 async def _changed(db: Database, ticket_id: str, change: Callable[[AsyncSession, Ticket], Awaitable[None]]) -> Ticket:
@@ -321,4 +339,4 @@ def _next_version(ticket: Ticket) -> None:
 
 
 def _no_such(ticket_id: str) -> NoSuchTicket:
-    return NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+    return NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")

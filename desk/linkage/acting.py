@@ -88,11 +88,14 @@ async def call_of(request: web.Request) -> Call:
     return call
 
 
-def has_part(role: str, extension: str, call: Call, view: LinkageView | None, *, afterwards: bool = False) -> bool:
-    """Whether somebody may act in the call: a supervisor in every one, an agent in their own, in one into whose
-    conference they were rung and, because a life may depend on it, in one that nobody has answered.
+def has_part(
+    role: str, extension: str, call: Call, view: LinkageView | None, *, afterwards: bool = False, asks: bool = False
+) -> bool:
+    """Whether somebody may act in the call: a supervisor in every one, an agent in their own and in one into whose
+    conference they were rung.
 
-    `afterwards`: for what may be done when the call has ended.
+    `afterwards`: for what may be done when the call has ended. `asks`: for asking for lines: because a life may
+    depend on it, any agent may in a call that nobody has answered; ending or muting it is another matter.
     """
     if role == "supervisor":
         return True
@@ -100,13 +103,15 @@ def has_part(role: str, extension: str, call: Call, view: LinkageView | None, *,
         return False
     own = call.agent == extension and (afterwards or call.state in ("ringing", "talking"))
     in_conference = view is not None and any(one.party == "agent" and one.name == extension for one in view.present)
-    return own or in_conference or call.state in _UNANSWERED
+    return own or in_conference or (asks and call.state in _UNANSWERED)
 
 
-async def refuse_strangers(desk: Desk, who: Acting, call: Call, *, afterwards: bool = False) -> None:
+async def refuse_strangers(
+    desk: Desk, who: Acting, call: Call, *, afterwards: bool = False, asks: bool = False
+) -> None:
     """Raises 403 for those who have no part in the call."""
     view = await reading.linkage_of(desk.database, call.call_id) if who.extension else None
-    if not has_part(who.role, who.extension, call, view, afterwards=afterwards):
+    if not has_part(who.role, who.extension, call, view, afterwards=afterwards, asks=asks):
         raise Refused(403, "forbidden", "只有这通电话的坐席和班长可以操作")
 
 

@@ -106,7 +106,7 @@ async def link(request: web.Request) -> web.StreamResponse:
     desk, who = request.app[DESK], request[ACTING]
     call = await call_of(request)
     asked = (await body_of(request, _LinesBody)).lines
-    await refuse_strangers(desk, who, call)
+    await refuse_strangers(desk, who, call, asks=True)
     wanted = tuple(known_line(desk, line) for line in dict.fromkeys(asked))
     told = await told_of(desk, call)
     try:

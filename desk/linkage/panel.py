@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from desk import access, wording
 from desk.accounts import Account
@@ -24,6 +24,9 @@ _WANTED_AGAIN = ("exhausted", "taken_out", "ended")
 """States in which a line's button asks for it again."""
 
 _ATTEMPTS_SHOWN = 4
+
+_RINGS = timedelta(hours=2)
+"""An alarm of a call that is older makes no sound any more (an outage may leave many); it stays in the list."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,12 @@ class AttemptLine:
 
 @dataclass(frozen=True)
 class Panel:
-    """All of a call's linkage. `live`: the call goes on; `may_act`: this person may act in it."""
+    """All of a call's linkage. `live`: the call goes on; `may_act`: they may act in it, `may_ask`: ask for lines."""
 
     call_id: str
     live: bool
     may_act: bool
+    may_ask: bool
     active: bool
     ended: bool
     buttons: list[LineButton]
@@ -110,6 +114,7 @@ class AlarmRow:
     call_id: str
     alarm_id: int = 0
     proposal_id: int = 0
+    rings: bool = True
     lines: list[str] = field(default_factory=list)
 
 
@@ -131,6 +136,7 @@ async def panel(desk: Desk, person: Account, call: Call) -> Panel:
         call_id=call.call_id,
         live=live,
         may_act=live and has_part(person.role, person.extension, call, view),
+        may_ask=live and has_part(person.role, person.extension, call, view, asks=True),
         active=view.active if view else False,
         ended=view is not None and not view.active,
         buttons=[
@@ -199,6 +205,7 @@ async def alarm_rows(desk: Desk, person: Account) -> list[AlarmRow]:
             time=wording.day_and_clock(one.at, desk.timezone),
             call_id=one.call_id or "",
             alarm_id=one.id,
+            rings=one.call_id is None or now() - one.at < _RINGS,
         )
         for one in found
     ]

@@ -158,6 +158,6 @@ def _moment(desk: Desk, at: datetime | None) -> str:
 def _number(one: rehearsals.LineStanding) -> str:
     if one.newest is None:
         return ""
-    if one.newest.number == "echo":
+    if one.newest.number == rehearsals.ECHO:
         return "仅本机回声"  # no test number: the carrier's line itself has not been tried
     return f"{one.newest.number}（{one.newest.trunk}）" if one.newest.trunk else one.newest.number

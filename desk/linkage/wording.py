@@ -43,7 +43,13 @@ VIA = {
     "dialplan": "拨号方案",
     "": "",
 }
-STANDINGS = {"works": "演练正常", "failed": "演练没有接通", "stale": "很久没有演练", "never": "从未演练"}
+STANDINGS = {
+    "works": "演练正常",
+    "untested": "只试过本机回声，没有呼叫过专线",
+    "failed": "演练没有接通",
+    "stale": "很久没有演练",
+    "never": "从未演练",
+}
 NOTICE_STATES = {"waiting": "未送达，重试中", "delivered": "已送达", "given_up": "没有送达", "superseded": "已有更新"}
 NOTICE_KINDS = {
     "linkage.asked": "呼叫",
@@ -66,6 +72,8 @@ def alarm(kind: str, line: str, detail: str) -> str:
             return f"{line} 所有号码均未接通{told}，请用其他电话联系"
         case "agent_dropped":
             return f"坐席 {detail} 掉线，来电人正与专线通话，请接入"
+        case "emergency_key":
+            return f"按了紧急键后挂断，没有接通任何人：{detail}，请立即回拨"
         case "rehearsal_failed":
             return f"{line} 演练没有接通：{detail}"
         case "notice_failed":

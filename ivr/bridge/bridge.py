@@ -12,7 +12,7 @@ from ivr.bridge.command_post import CommandPost
 from ivr.bridge.journal import Journal
 from ivr.bridge.registry import Registry
 from ivr.bridge.taps import Taps
-from ivr.events import AgentAnswered, CallArrived, CallEnded, Event
+from ivr.events import AgentAnswered, CallArrived, CallEnded, Event, LinkageLeft
 from ivr.fastagi import FastAgiServer
 from ivr.flows.welcome import Callers, Welcome
 from ivr.outbox import Outbox
@@ -119,6 +119,8 @@ class Bridge:
             self._tap(event)
             if isinstance(event, AgentAnswered):
                 self._commands.agent_came(event.call_id)
+            if isinstance(event, LinkageLeft) and event.party == "agent":
+                self._commands.agent_went(event.call_id)
             if isinstance(event, CallEnded):
                 self._journal.forget(event.call_id)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
+import uuid
 from collections.abc import Callable
 
 import structlog
@@ -30,7 +32,7 @@ from ivr.commands import (
     Unmute,
     Whisper,
 )
-from ivr.events import Event, PartyMuted, now
+from ivr.events import Event, Party, PartyMuted, now
 from ivr.wire.ami import Message
 from settings import Lines
 
@@ -38,6 +40,8 @@ log = structlog.get_logger(__name__)
 _done = Counter("hotline_commands_total", "Commands of the desk", ["kind", "code"])
 
 _LONGEST_REHEARSAL = 150.0
+_OFFERED_AGAIN_AFTER = 45.0
+"""Seconds: a caller who speaks of danger again is asked again; longer than an offer takes."""
 _MISSING = re.compile(r"no such channel|not exist|no channels? match|not found", re.IGNORECASE)
 
 
@@ -140,7 +144,8 @@ class CommandPost:
         except _Refused as refused:
             reply = refused.reply
         except AmiError as problem:
-            reply = Reply(code="asterisk_refused", message=f"电话平台拒绝执行：{problem}")
+            instead = "，请改用话机功能键（如 *119）" if isinstance(command, LinkLines) else ""
+            reply = Reply(code="asterisk_refused", message=f"电话平台拒绝执行：{problem}{instead}")
         _done.labels(command.kind, reply.code).inc()
         log.info("a command", kind=command.kind, who=command.who, code=reply.code, message=reply.message)
         return reply
@@ -177,42 +182,57 @@ class CommandPost:
             tree = f"{linkage_notes.FAMILY}/{call.call_id}"
             await self._ami.request("DBPut", [("Family", tree), ("Key", "address"), ("Val", address)])
         if wanted:
-            await self._ami.request(
-                "Originate",
-                [
-                    ("Channel", "Local/s@link-desk/n"),
-                    *(("Context", "link-desk"), ("Exten", "asked"), ("Priority", "1")),
-                    *(("Timeout", "10000"), ("Async", "true")),
-                    *_of_call(call, self._lines),
-                    ("Variable", f"LINK_LINES={'-'.join(wanted)}"),
-                    ("Variable", f"LINK_BY={command.by}|{command.via}|{command.who}"),
-                    ("Variable", f"LINK_WITH={'agent' if call.agent else 'nobody'}"),
-                ],
-            )
+            await self._ask_for(call, wanted, f"{command.by}|{command.via}|{command.who}")
         return Reply(code="done", detail={"asked": "-".join(wanted)})
+
+    async def _ask_for(self, call: LiveCall, lines: list[str], by: str) -> None:
+        await self._ami.request(
+            "Originate",
+            [
+                ("Channel", "Local/s@link-desk/n"),
+                *(("Context", "link-desk"), ("Exten", "asked"), ("Priority", "1")),
+                *(("Timeout", "10000"), ("Async", "true")),
+                *_of_call(call, self._lines),
+                ("Variable", f"LINK_LINES={'-'.join(lines)}"),
+                ("Variable", f"LINK_BY={by}"),
+                ("Variable", f"LINK_WITH={'agent' if call.agent else 'nobody'}"),
+            ],
+        )
 
     async def _offer(self, call: LiveCall, command: OfferLines) -> Reply:
         if call.agent is not None:
             raise _Refused("agent_there", "话务员已经接听，由话务员决定")
-        there = call.linkage.lines if call.linkage and call.linkage.open else {}
+        linked = call.linkage is not None and call.linkage.open
+        there = call.linkage.lines if call.linkage and linked else {}
         known = {line.line for line in self._lines.emergency_lines}
         wanted = [line for line in dict.fromkeys(command.lines) if line in known and line not in there]
-        fresh = [line for line in wanted if line not in call.offered]
+        before, at = dict(call.offered), time.monotonic()
+        fresh = [line for line in wanted if at - before.get(line, -math.inf) > _OFFERED_AGAIN_AFTER]
         if wanted and not fresh:
-            raise _Refused("declined", "这些专线已经向来电人提出过")
-        if fresh:
-            call.offered.update(fresh)
-            await self._ami.request(
-                "Originate",
-                [
-                    ("Channel", f"Local/{call.call_id}@link-offer/n"),
-                    *(("Context", "link-offer"), ("Exten", "hear"), ("Priority", "1")),
-                    *(("Timeout", "10000"), ("Async", "true")),
-                    *_of_call(call, self._lines),
-                    ("Variable", f"LINK_LINES={'-'.join(fresh)}"),
-                ],
-            )
+            raise _Refused("declined", "这些专线刚刚向来电人提出过")
+        call.offered.update(dict.fromkeys(fresh, at))
+        try:
+            if fresh and linked:
+                # In a conference the caller has no key to say no with, so none is promised.
+                await self._ask_for(call, fresh, "hotline|speech|")
+            elif fresh:
+                await self._speak_offer(call, fresh)
+        except AmiError:
+            call.offered = before
+            raise
         return Reply(code="done", detail={"asked": "-".join(fresh)})
+
+    async def _speak_offer(self, call: LiveCall, lines: list[str]) -> None:
+        await self._ami.request(
+            "Originate",
+            [
+                ("Channel", f"Local/{call.call_id}@link-offer/n"),
+                *(("Context", "link-offer"), ("Exten", "hear"), ("Priority", "1")),
+                *(("Timeout", "10000"), ("Async", "true")),
+                *_of_call(call, self._lines),
+                ("Variable", f"LINK_LINES={'-'.join(lines)}"),
+            ],
+        )
 
     def agent_came(self, call_id: str) -> None:
         """An agent has answered: what was offered and has not been dialled yet is for them to decide."""
@@ -221,6 +241,26 @@ class CommandPost:
             task = asyncio.create_task(self._withdraw_offer(call_id), name=f"withdraw offer {call_id}")
             self._at_work.add(task)
             task.add_done_callback(self._at_work.discard)
+
+    def agent_went(self, call_id: str) -> None:
+        """No agent is in the conference any more: nobody is left who could let a muted caller be heard."""
+        call = self._registry.calls.get(call_id)
+        if call and call.linkage and call.linkage.open and not call.linkage.agent_in:
+            task = asyncio.create_task(self._let_be_heard(call), name=f"unmute caller {call_id}")
+            self._at_work.add(task)
+            task.add_done_callback(self._at_work.discard)
+
+    async def _let_be_heard(self, call: LiveCall) -> None:
+        try:
+            # Also without knowing of it: it may have been an earlier bridge that muted.
+            where = [("Conference", f"link-{call.call_id}"), ("Channel", call.caller.channel)]
+            await self._unless_gone("ConfbridgeUnmute", where)
+        except AmiError as problem:
+            log.warning("a caller without an agent could not be unmuted", call_id=call.call_id, problem=str(problem))
+            return
+        if call.muted:
+            call.muted = False
+            self._publish_muted(call, str(uuid.uuid4()), "caller", call.caller_number, muted=False)
 
     async def _withdraw_offer(self, call_id: str) -> None:
         try:
@@ -267,17 +307,16 @@ class CommandPost:
         muted = isinstance(command, Mute)
         action = "ConfbridgeMute" if muted else "ConfbridgeUnmute"
         await self._ami.request(action, [("Conference", f"link-{call.call_id}"), ("Channel", channel)])
-        self._publish(
-            PartyMuted(
-                call_id=call.call_id,
-                event_id=f"{call.call_id}:muted:{command.id}",
-                at=now(),
-                party=command.party,
-                name=name,
-                muted=muted,
-            )
-        )
+        if command.party == "caller":
+            call.muted = muted
+        self._publish_muted(call, command.id, command.party, name, muted=muted)
         return Reply(code="done")
+
+    def _publish_muted(self, call: LiveCall, act: str, party: Party, name: str, *, muted: bool) -> None:
+        event_id = f"{call.call_id}:muted:{act}"
+        self._publish(
+            PartyMuted(call_id=call.call_id, event_id=event_id, at=now(), party=party, name=name, muted=muted)
+        )
 
     async def _whisper(self, call: LiveCall, command: Whisper) -> Reply:
         if command.extension not in self._extensions:

@@ -1,8 +1,8 @@
 """The dialplan's own note of each call, so that one which comes and goes while the bridge is dead leaves a draft.
 
-The dialplan writes `arrived/CALL_ID = EPOCH|CALLER|CALLED` into Asterisk's database when a call arrives, and a note
-of each step of a linkage below `linked/CALL_ID` (ivr/bridge/linkage_notes.py); the bridge takes them away some time
-after it has told of the call's end. Notes of calls that Asterisk no longer holds are calls that ended unseen.
+The dialplan writes `arrived/CALL_ID = EPOCH|CALLER|CALLED|SOURCE` into Asterisk's database when a call arrives, and a
+note of each step of a linkage below `linked/CALL_ID` (ivr/bridge/linkage_notes.py); the bridge takes them away some
+time after it has told of the call's end. Notes of calls that Asterisk no longer holds are calls that ended unseen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ivr.ami import AmiClient, AmiError
 from ivr.bridge import linkage_notes
 from ivr.bridge.linkage_notes import Note
 from ivr.bridge.registry import is_call_id
-from ivr.events import CallArrived, CallEnded, Event, LinkageEnded, now
+from ivr.events import CallArrived, CallEnded, Event, LinkageEnded, LinkageEvent, now
 from ivr.wire.ami import Message
 
 log = structlog.get_logger(__name__)
@@ -73,8 +73,8 @@ class Journal:
 
     def _told_late(self, call_id: str, note: Message) -> tuple[Event, Event]:
         epoch, _, parties = note.get("Val").partition("|")
-        # From the right: the called number is one of ours, the caller's may hold anything.
-        caller, _, called = parties.rpartition("|")
+        # From the right: what is called, and who hands over, is ours; the caller's number may hold anything.
+        caller, called, source = [*parties.rsplit("|", 2), "", ""][:3]
         at = datetime.fromtimestamp(int(epoch), UTC) if epoch.isascii() and epoch.isdigit() else now()
         return (
             CallArrived(
@@ -83,6 +83,7 @@ class Journal:
                 at=at,
                 caller_number=caller,
                 called_number=called,
+                source=source,
                 node=self._node,
                 channel="",
                 uniqueid="",
@@ -117,7 +118,8 @@ class Journal:
 
 def _linkage_told_late(notes: list[Note]) -> list[Event]:
     events = [event for made in notes for event in linkage_notes.events(made, rebuilt=True)]
-    if notes and not any(isinstance(event, LinkageEnded) for event in events):
+    linked = any(isinstance(event, LinkageEvent) for event in events)
+    if linked and not any(isinstance(event, LinkageEnded) for event in events):
         # Asterisk itself died: nobody noted the end.
         call_id = notes[0].call_id
         event_id = linkage_notes.ended_id(call_id)

@@ -3,6 +3,7 @@
 A note comes twice: as a UserEvent when it is made, and out of Asterisk's database after a time without the server.
 Its key (microseconds and a UUID) makes both tellings have the same event ids. What a note says, fields joined by |:
 
+    pressed                  the caller pressed the emergency key; not a linkage yet
     asked|LINES|BY|VIA|WHO
     joined|caller or agent|NAME|CHANNEL
     left|caller or agent|NAME|CHANNEL|REASON
@@ -24,6 +25,7 @@ import structlog
 from pydantic import ValidationError
 
 from ivr.events import (
+    EmergencyKeyPressed,
     Event,
     LineAttempt,
     LineExhausted,
@@ -44,6 +46,7 @@ _STATUS: dict[str, Outcome] = {
     "DIALLING": "dialling",
     "ANSWERED": "answered",
     "ANSWER": "dropped",
+    "ENDED": "dropped",
     "BUSY": "busy",
     "NOANSWER": "no_answer",
     "CONGESTION": "congestion",
@@ -78,7 +81,7 @@ class Note:
 
     @property
     def kind(self) -> str:
-        """asked, joined, left, attempt, exhausted, closing or ended."""
+        """pressed, asked, joined, left, attempt, exhausted, closing or ended."""
         return self.fields[0]
 
 
@@ -112,6 +115,10 @@ def outcome_of(status: str, sip: str) -> Outcome:
 def line_channel(dialling_channel: str) -> str:
     """The end of a line's Local channel that is in the conference, of the end that dials."""
     return dialling_channel.removesuffix(";2") + ";1"
+
+
+def _pressed(made: Note, common: dict[str, Any]) -> list[Event]:
+    return [EmergencyKeyPressed(call_id=made.call_id, event_id=_id(made), at=made.at)]
 
 
 def _asked(made: Note, common: dict[str, Any]) -> list[Event]:
@@ -149,8 +156,8 @@ def _attempt(made: Note, common: dict[str, Any]) -> list[Event]:
     said = {"party": "line", "name": line, "channel": line_channel(channel)}
     if status == "ANSWERED":
         return [attempt, LinkageJoined.model_validate({"event_id": f"{_id(made)}:joined", **said, **common})]
-    if status in ("ANSWER", "HUNGUP"):
-        said["reason"] = "dropped" if status == "ANSWER" else detail
+    if status in ("ANSWER", "ENDED", "HUNGUP"):
+        said["reason"] = {"ANSWER": "dropped", "ENDED": "ended"}.get(status, detail)
         return [attempt, LinkageLeft.model_validate({"event_id": f"{_id(made)}:left", **said, **common})]
     return [attempt]
 
@@ -174,6 +181,7 @@ def _id(made: Note) -> str:
 
 
 _READERS: dict[str, Callable[[Note, dict[str, Any]], list[Event]]] = {
+    "pressed": _pressed,
     "asked": _asked,
     "joined": _joined,
     "left": _left,

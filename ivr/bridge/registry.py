@@ -74,8 +74,10 @@ class LiveCall:
     linkage: Linkage | None = None
     noted: set[str] = field(default_factory=set)
     """Keys of the linkage's notes that have been told."""
-    offered: set[str] = field(default_factory=set)
-    """Lines that were offered to the waiting caller; each is offered once."""
+    offered: dict[str, float] = field(default_factory=dict)
+    """Lines that were offered to the waiting caller, and when (monotonic seconds)."""
+    muted: bool = False
+    """Whether the caller was muted in the conference."""
 
     def legs(self) -> list[Leg]:
         """Caller's leg first."""
@@ -169,6 +171,8 @@ class Registry:
         if call is None or made.key in call.noted:
             return []
         call.noted.add(made.key)
+        if made.kind == "pressed":
+            return linkage_notes.events(made, rebuilt=rebuilt)
         call.linkage = call.linkage or Linkage()
         if made.kind == "closing":
             call.ended_by = "agent"

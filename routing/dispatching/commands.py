@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from routing.centre import Centre
+from routing.command_line import Work, actor_of, add_actor, at_the_centre, moment, ticket_named
 from routing.dispatching import leader_calls, nuisance, opinions
 from routing.dispatching.clusters import clusters
 from routing.dispatching.direct import by_list, dispatch_waiting
@@ -19,55 +19,49 @@ from routing.dispatching.merging import candidates
 from routing.dispatching.opinions import applying
 from routing.dispatching.proposing import for_ticket
 from routing.dispatching.repeats import repetition
-from routing.life import appeals, callback, lists
+from routing.life import appeals, callback
 from routing.life.changing import check_actor
 from routing.life.errors import NotAllowed
-from routing.storage import Ticket
-from routing.tickets import NoSuchTicket
-from routing.watch.commands import Work, actor, at_the_centre, who
-
-if TYPE_CHECKING:
-    from settings import Settings
-
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
-    Handler = Callable[[argparse.Namespace, Settings], int]
+from routing.life.states import PERSONS
 
 _DIRECT = "direct-dispatch.yaml"
 _OPINIONS = "opinions"
 """The folder of stamped files, in the data folder."""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add the commands; the parsed arguments then have `handler`, a function (args, settings) -> exit code."""
-    propose = subparsers.add_parser("propose", help="units for a ticket, tickets like it, answers and opinions before")
-    propose.add_argument("ticket", help="id or serial number")
-    _add(propose, _propose, by=True)
+def add_advise(advise: argparse.ArgumentParser) -> None:
+    """Add what `advise` reads; the parsed arguments then have `handler`, (args, settings) -> exit code."""
+    advise.add_argument("ticket", help="id or serial number")
+    _add(advise, _advise, by=True)
 
-    direct = subparsers.add_parser("direct", help="dispatch accepted tickets that stand in the direct-dispatch list")
+
+def add_direct(direct: argparse.ArgumentParser) -> None:
+    """Add what `direct` reads."""
     direct.add_argument("--limit", type=int, default=200, help="so many at most (default: 200)")
     direct.add_argument("--even-inferred", action="store_true", help="also by a list that no authority has issued")
     _add(direct, _direct)
 
-    due = subparsers.add_parser("callbacks", help="citizens to be called back, the most urgent first")
+
+def add_callbacks(due: argparse.ArgumentParser) -> None:
+    """Add what `callbacks` reads."""
     due.add_argument("--limit", type=int, default=50, help="so many at most (default: 50)")
     _add(due, _callbacks, by=True)
 
-    _add(subparsers.add_parser("clusters", help="matters that come back month after month without effect"), _clusters)
-    _add_opinion(subparsers)
-    _add_appeal(subparsers)
-    _add_nuisance(subparsers)
-    _add_leaders(subparsers)
+
+def add_clusters(found: argparse.ArgumentParser) -> None:
+    """Add what `clusters` reads."""
+    _add(found, _clusters)
 
 
 def _add(parser: argparse.ArgumentParser, work: Work, *, by: bool = False) -> None:
     if by:
-        who(parser)
+        add_actor(parser, PERSONS)
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(handler=at_the_centre(work))
 
 
-def _add_opinion(subparsers: Subparsers) -> None:
-    opinion = subparsers.add_parser("opinion", help="final opinions of units: file, accept, reject, withdraw")
+def add_opinion(opinion: argparse.ArgumentParser) -> None:
+    """Add the actions of `opinion`."""
     actions = opinion.add_subparsers(required=True, metavar="ACTION")
     filed = actions.add_parser("file", help="file an opinion with its stamped file")
     filed.add_argument("ticket", help="id or serial number")
@@ -86,8 +80,8 @@ def _add_opinion(subparsers: Subparsers) -> None:
         _add(decided, _opinion_decide(name), by=True)
 
 
-def _add_appeal(subparsers: Subparsers) -> None:
-    appeal = subparsers.add_parser("appeal", help="appeals of units: file, decide, tell, list")
+def add_appeal(appeal: argparse.ArgumentParser) -> None:
+    """Add the actions of `appeal`."""
     actions = appeal.add_subparsers(required=True, metavar="ACTION")
     filed = actions.add_parser("file", help="file an appeal for your unit")
     filed.add_argument("subject", choices=list(appeals.SUBJECTS))
@@ -108,9 +102,9 @@ def _add_appeal(subparsers: Subparsers) -> None:
     _add(actions.add_parser("list", help="appeals that wait for the decision or the answer"), _appeal_list)
 
 
-def _add_nuisance(subparsers: Subparsers) -> None:
-    parser = subparsers.add_parser("nuisance", help="evidence of nuisance calls for the police; it blocks nobody")
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+def add_nuisance(evidence: argparse.ArgumentParser) -> None:
+    """Add the actions of `nuisance`."""
+    actions = evidence.add_subparsers(required=True, metavar="ACTION")
     marked = actions.add_parser("mark", help="write down that a call was a nuisance")
     marked.add_argument("call")
     marked.add_argument("--kind", required=True, choices=list(nuisance.KINDS))
@@ -131,33 +125,23 @@ def _add_nuisance(subparsers: Subparsers) -> None:
     _add(handed, _nuisance_hand_over, by=True)
 
 
-def _add_leaders(subparsers: Subparsers) -> None:
-    parser = subparsers.add_parser("leaders", help="sessions in which leaders answer calls")
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+def add_leaders(leaders: argparse.ArgumentParser) -> None:
+    """Add the actions of `leaders`."""
+    actions = leaders.add_subparsers(required=True, metavar="ACTION")
     planned = actions.add_parser("plan", help="plan a session")
     planned.add_argument("--leader", required=True)
     planned.add_argument("--of-unit", required=True, help="the leader's unit")
-    planned.add_argument("--from", dest="starts_at", type=_moment, required=True, help="2026-03-02T09:00:00+08:00")
-    planned.add_argument("--until", dest="ends_at", type=_moment, required=True)
+    planned.add_argument("--from", dest="starts_at", type=moment, required=True, help="2026-03-02T09:00:00+08:00")
+    planned.add_argument("--until", dest="ends_at", type=moment, required=True)
     _add(planned, _leaders_plan, by=True)
 
 
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as wrong:
-        raise argparse.ArgumentTypeError(f"'{text}' is no time; write 2026-03-02T09:00:00+08:00") from wrong
-    if found.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"'{text}' has no timezone; write 2026-03-02T09:00:00+08:00")
-    return found
-
-
-async def _propose(centre: Centre, arguments: argparse.Namespace) -> None:
-    person = actor(arguments)
+async def _advise(centre: Centre, arguments: argparse.Namespace) -> None:
+    person = actor_of(arguments)
     check_actor(person, centre.jurisdiction)
     if person.unit:
         raise NotAllowed("派单建议只供区指挥中心使用", rule="YZ-8", field="role")
-    ticket = await _ticket(centre, arguments.ticket)
+    ticket = await ticket_named(centre, arguments.ticket)
     found = load(arguments.config.resolve() / _DIRECT, centre.jurisdiction)
     owners = await for_ticket(centre, ticket.id)
     told: dict[str, Any] = {
@@ -202,7 +186,7 @@ async def _direct(centre: Centre, arguments: argparse.Namespace) -> None:
 
 
 async def _callbacks(centre: Centre, arguments: argparse.Namespace) -> None:
-    found = await callback.worklist(centre, actor(arguments), limit=arguments.limit)
+    found = await callback.worklist(centre, actor_of(arguments), limit=arguments.limit)
     if arguments.json:
         _print_json([asdict(one) for one in found])
         return
@@ -225,18 +209,18 @@ async def _clusters(centre: Centre, arguments: argparse.Namespace) -> None:
 
 
 async def _opinion_file(centre: Centre, arguments: argparse.Namespace) -> None:
-    ticket = await _ticket(centre, arguments.ticket)
+    ticket = await ticket_named(centre, arguments.ticket)
     said = opinions.Given(
         arguments.text, arguments.basis, arguments.ground, arguments.signed_by, arguments.signed_role, arguments.file
     )
     folder = arguments.data.resolve() / _OPINIONS
-    made = await opinions.file_opinion(centre, ticket.id, ticket.version, actor(arguments), said, folder=folder)
+    made = await opinions.file_opinion(centre, ticket.id, ticket.version, actor_of(arguments), said, folder=folder)
     _say(arguments, {"number": made.id, "state": made.state, "sha256": made.sha256})
 
 
 def _opinion_decide(name: str) -> Work:
     async def work(centre: Centre, arguments: argparse.Namespace) -> None:
-        person, number = actor(arguments), arguments.number
+        person, number = actor_of(arguments), arguments.number
         version = await opinions.version_of(centre, number)
         if name == "withdraw":
             made = await opinions.withdraw_opinion(centre, number, version, person, why=arguments.why)
@@ -259,11 +243,11 @@ def _opinion_decide(name: str) -> Work:
 async def _appeal_file(centre: Centre, arguments: argparse.Namespace) -> None:
     made = await appeals.file(
         centre,
-        actor(arguments),
+        actor_of(arguments),
         arguments.subject,
         grounds=arguments.grounds,
         evidence=[appeals.evidence_of(file) for file in arguments.evidence],
-        ticket_id=(await _ticket(centre, arguments.ticket)).id if arguments.ticket else None,
+        ticket_id=(await ticket_named(centre, arguments.ticket)).id if arguments.ticket else None,
         violation_id=arguments.violation,
         period=arguments.period,
     )
@@ -272,14 +256,14 @@ async def _appeal_file(centre: Centre, arguments: argparse.Namespace) -> None:
 
 def _appeal_decide(*, grant: bool) -> Work:
     async def work(centre: Centre, arguments: argparse.Namespace) -> None:
-        made = await appeals.decide(centre, arguments.number, actor(arguments), grant=grant, why=arguments.why)
+        made = await appeals.decide(centre, arguments.number, actor_of(arguments), grant=grant, why=arguments.why)
         _say(arguments, {"number": made.id, "decision": made.decision})
 
     return work
 
 
 async def _appeal_tell(centre: Centre, arguments: argparse.Namespace) -> None:
-    made = await appeals.tell(centre, arguments.number, actor(arguments))
+    made = await appeals.tell(centre, arguments.number, actor_of(arguments))
     _say(arguments, {"number": made.id, "decision": made.decision, "told": True})
 
 
@@ -297,19 +281,19 @@ async def _appeal_list(centre: Centre, arguments: argparse.Namespace) -> None:
 
 
 async def _nuisance_mark(centre: Centre, arguments: argparse.Namespace) -> None:
-    made = await nuisance.mark(centre, arguments.call, actor(arguments), kind=arguments.kind, note=arguments.note)
+    made = await nuisance.mark(centre, arguments.call, actor_of(arguments), kind=arguments.kind, note=arguments.note)
     _say(arguments, {"call": made.call_id, "kind": made.kind})
 
 
 async def _nuisance_package(centre: Centre, arguments: argparse.Namespace) -> None:
-    made = await nuisance.make_package(centre, arguments.calls, actor(arguments), why=arguments.why)
+    made = await nuisance.make_package(centre, arguments.calls, actor_of(arguments), why=arguments.why)
     _say(arguments, {"number": made.id, "calls": len(made.calls), "sha256": made.sha256})
 
 
 def _nuisance_decide(*, approve: bool) -> Work:
     async def work(centre: Centre, arguments: argparse.Namespace) -> None:
         made = await nuisance.decide_package(
-            centre, arguments.number, actor(arguments), approve=approve, why=arguments.why
+            centre, arguments.number, actor_of(arguments), approve=approve, why=arguments.why
         )
         _say(arguments, {"number": made.id, "state": made.state})
 
@@ -317,26 +301,19 @@ def _nuisance_decide(*, approve: bool) -> Work:
 
 
 async def _nuisance_hand_over(centre: Centre, arguments: argparse.Namespace) -> None:
-    _print_json(await nuisance.hand_over(centre, arguments.number, actor(arguments), to=arguments.to))
+    _print_json(await nuisance.hand_over(centre, arguments.number, actor_of(arguments), to=arguments.to))
 
 
 async def _leaders_plan(centre: Centre, arguments: argparse.Namespace) -> None:
     made = await leader_calls.plan(
         centre,
-        actor(arguments),
+        actor_of(arguments),
         leader=arguments.leader,
         unit=arguments.of_unit,
         starts_at=arguments.starts_at,
         ends_at=arguments.ends_at,
     )
     _say(arguments, {"number": made.id, "leader": made.leader, "unit": made.unit})
-
-
-async def _ticket(centre: Centre, id_or_serial: str) -> Ticket:
-    found = await lists.find(centre, id_or_serial)
-    if found is None:
-        raise NoSuchTicket(f"没有编号为 {id_or_serial[:60]} 的工单", field="ticket")
-    return found
 
 
 def _say(arguments: argparse.Namespace, told: dict[str, Any]) -> None:

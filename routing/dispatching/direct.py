@@ -20,6 +20,7 @@ from routing.jurisdiction import Jurisdiction
 from routing.life.changing import THE_MACHINE
 from routing.life.dispatch import dispatch
 from routing.storage import Ticket
+from routing.ticket_errors import quoted
 from routing.tickets import NoSuchTicket, TicketError
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ async def by_list(centre: Centre, found: DirectDispatch | None, ticket_id: str) 
     async with centre.db.session() as session:
         ticket = await session.get(Ticket, ticket_id)
     if ticket is None:
-        raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+        raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
     if found is None:
         return Direct("", "没有直派清单")
     if why_not := _needs_a_person(centre.jurisdiction, ticket):

@@ -17,13 +17,14 @@ from routing.centre import Centre
 from routing.dispatching.likeness import OFFERED, Told, likeness
 from routing.dispatching.whereabouts import entry, whereabouts
 from routing.jurisdiction import Jurisdiction
-from routing.life import given
+from routing.life import given, limits
 from routing.life.changing import Change, changing, changing_two
 from routing.life.errors import BadValue, IllegalTransition
 from routing.life.parts import ANSWERED_BEFORE, MERGED, REPEATS
 from routing.life.states import STATE_NAMES
 from routing.life.tables import TicketLink
 from routing.storage import Ticket, TicketChange
+from routing.ticket_errors import quoted
 from routing.tickets import Actor, NoSuchTicket
 
 INTO = ("accepted", "pre_review", "dispatched", "in_hand", "returning", "returned", "under_review", "redo")
@@ -125,6 +126,7 @@ async def merge(
         same = bool(part.ticket.caller_key) and part.ticket.caller_key == whole.ticket.caller_key
         rule = repeats.rule if same and repeats is not None and repeats.in_progress else ""
         because = reason or ("同一诉求人的同一事项正在办理" if same else f"同一地点的同一事项（{_NATIONAL}）")
+        limits.cancel_all(part, None, "并入另一工单")
         part.transition("merge", rule=rule, why=because)
         _link(part, whole.ticket.id, MERGED, because)
         whole.transition("link", name=MERGED, after=part.ticket.serial, rule=rule, why=because)
@@ -151,6 +153,7 @@ async def unmerge(centre: Centre, ticket_id: str, version: int, actor: Actor, *,
             .limit(1)
         )
         part.transition("unmerge", to=before, why=reason)
+        limits.resume_citizens(part)
         # Again within the lock: somebody may have taken it out meanwhile.
         held = await part.session.scalar(_merges().where(TicketLink.ticket_id == ticket_id))
         if held is None or held.to_ticket_id != whole.ticket.id:
@@ -249,5 +252,5 @@ def _merges() -> Select[TicketLink]:
 async def _ticket(session: AsyncSession, ticket_id: str) -> Ticket:
     found = await session.get(Ticket, ticket_id)
     if found is None:
-        raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+        raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
     return found

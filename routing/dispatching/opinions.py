@@ -20,7 +20,8 @@ from routing.dispatching.merging import copy_if_draft, told_in
 from routing.dispatching.stamped_file import is_unchanged, keep
 from routing.dispatching.tables import FinalOpinion as Opinion
 from routing.jurisdiction import Jurisdiction
-from routing.law.provisions import FinalOpinion, Law
+from routing.law.law import Law
+from routing.law.provisions import FinalOpinion
 from routing.life import given
 from routing.life.changing import Change, changing, changing_two
 from routing.life.errors import BadValue, IllegalTransition, NotAllowed, Silent
@@ -28,6 +29,7 @@ from routing.life.parts import FINAL
 from routing.life.states import STATE_NAMES
 from routing.life.tables import TicketLink
 from routing.storage import Ticket
+from routing.ticket_errors import quoted
 from routing.tickets import Actor, NoSuchTicket
 
 _HANDLED = ("under_review", "reviewed", "redo", "called_back", "mediation_ended", "archived")
@@ -177,7 +179,7 @@ async def applying(centre: Centre, ticket_id: str) -> list[Applying]:
     async with centre.db.session() as session:
         ticket = await session.get(Ticket, ticket_id)
         if ticket is None:
-            raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+            raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
         provision = centre.jurisdiction.law_at(centre.now()).final_opinion
         return [] if provision is None else await _applying(centre.jurisdiction, session, ticket, provision)
 
@@ -190,10 +192,7 @@ async def close_under(
     Raises Silent where the document does not provide for it (in Turpan it is explained again), IllegalTransition when
     the opinion is about something else, BadValue, Missing, NotAllowed, NoSuchTicket, TicketChanged.
     """
-    async with centre.db.session() as session:
-        opinion = await session.get(Opinion, opinion_id)
-    if opinion is None:
-        raise BadValue(f"没有编号为 {opinion_id} 的最终处理意见", rule="QH-5b", field="opinion_id")
+    opinion = await _opinion(centre, opinion_id, rule="QH-5b")
     async with changing_two(centre, (ticket_id, version), (opinion.ticket_id, None), actor) as (change, concluded):
         provision = _provision(change.law, change.jurisdiction)
         if provision.effect != "no_new_ticket":
@@ -217,10 +216,7 @@ async def explain_under(centre: Centre, ticket_id: str, version: int, opinion_id
     Raises Silent where the document does not provide for it, IllegalTransition when the opinion is about something
     else, BadValue, NotAllowed, NoSuchTicket, TicketChanged.
     """
-    async with centre.db.session() as session:
-        opinion = await session.get(Opinion, opinion_id)
-    if opinion is None:
-        raise BadValue(f"没有编号为 {opinion_id} 的最终处理意见", rule="TP-12(5)", field="opinion_id")
+    opinion = await _opinion(centre, opinion_id, rule="TP-12(5)")
     async with changing_two(centre, (ticket_id, version), (opinion.ticket_id, None), actor) as (change, concluded):
         provision = _provision(change.law, change.jurisdiction)
         if provision.effect != "explain":
@@ -233,6 +229,14 @@ async def explain_under(centre: Centre, ticket_id: str, version: int, opinion_id
         concluded.transition("link", name=FINAL, after=change.ticket.serial, rule=rule, why=reason)
         _link(change, concluded.ticket.id, reason)
     return change.ticket
+
+
+async def _opinion(centre: Centre, number: int, *, rule: str) -> Opinion:
+    async with centre.db.session() as session:
+        found = await session.get(Opinion, number)
+    if found is None:
+        raise BadValue(f"没有编号为 {number} 的最终处理意见", rule=rule, field="opinion_id")
+    return found
 
 
 async def _about_this(change: Change, opinion: Opinion, provision: FinalOpinion) -> None:

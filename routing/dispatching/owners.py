@@ -14,7 +14,8 @@ from typing import Literal
 
 from routing.dispatching.whereabouts import entry, whereabouts
 from routing.jurisdiction import Gap, Jurisdiction, Matter, OutsideUnit, Place
-from routing.law.provisions import Discipline, JointHandling, Law, Principle
+from routing.law.law import Law
+from routing.law.provisions import Discipline, JointHandling, Principle
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from routing.dispatching.leader_calls import unit_of
 from routing.dispatching.owners import Facts, Owner, Owners, lead_after_returns, owners_of
 from routing.life.tables import Return
 from routing.storage import Ticket
+from routing.ticket_errors import quoted
 from routing.tickets import NoSuchTicket
 
 
@@ -27,7 +28,7 @@ async def for_ticket(centre: Centre, ticket_id: str) -> Proposed:
     async with centre.db.session() as session:
         ticket = await session.get(Ticket, ticket_id)
         if ticket is None:
-            raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+            raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
         accepted = select(Return.unit).where(Return.ticket_id == ticket_id, Return.decision == "accepted")
         returned = list(await session.scalars(accepted.order_by(Return.id)))
     facts = facts_of(ticket, returned, await unit_of(centre, ticket_id))

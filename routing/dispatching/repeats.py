@@ -24,6 +24,7 @@ from routing.life.parts import ANSWERED_BEFORE, whole_of
 from routing.life.states import STATE_NAMES
 from routing.life.tables import TicketLink
 from routing.storage import Ticket
+from routing.ticket_errors import quoted
 from routing.tickets import Actor, NoSuchTicket
 
 
@@ -62,7 +63,7 @@ async def repetition(centre: Centre, ticket_id: str) -> Repetition:
     async with centre.db.session() as session:
         ticket = await session.get(Ticket, ticket_id)
         if ticket is None:
-            raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+            raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
         return await _repetition(centre.jurisdiction, session, ticket, centre.jurisdiction.law_at(centre.now()).repeats)
 
 

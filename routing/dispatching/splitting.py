@@ -45,6 +45,7 @@ async def split(centre: Centre, ticket_id: str, version: int, actor: Actor, valu
             anonymous=first.anonymous,
             identity_secret=first.identity_secret,
             content_secret=first.content_secret,
+            restricted_to=first.restricted_to,
             created_at=change.at,
             updated_at=change.at,
         )

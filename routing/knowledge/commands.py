@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from routing.centre import Centre
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
-def add_parser(subparsers: Subparsers) -> None:
-    """Add `knowledge ...`; the parsed arguments then have `handler`, a function (args, settings) -> exit code."""
+def add_actions(knowledge: argparse.ArgumentParser) -> None:
+    """Add the actions of `knowledge`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     from routing.command_line import add_actor, at_the_centre, day
 
-    knowledge = subparsers.add_parser("knowledge", help="the knowledge base: search, list, import, publish, stale")
     actions = knowledge.add_subparsers(required=True, metavar="ACTION")
 
     search = actions.add_parser("search", help="what agents would find")

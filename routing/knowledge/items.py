@@ -21,6 +21,7 @@ from routing.life import given
 from routing.life.errors import BadTime, BadValue, IllegalTransition, Missing, NotAllowed
 from routing.life.states import CENTRE, DECIDES, ROLE_NAMES, UNIT, role_of
 from routing.storage import Ticket
+from routing.ticket_errors import quoted
 from routing.tickets import Actor, NoSuchTicket, TicketChanged
 
 RULE = "YZ-34"
@@ -220,7 +221,7 @@ async def answered_from(centre: Centre, item_id: int, actor: Actor, *, ticket_id
         if item.published is None:
             raise IllegalTransition(f"知识 {item_id} 没有发布，不能用来答复", rule=search.RULE)
         if ticket_id is not None and await session.get(Ticket, ticket_id) is None:
-            raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+            raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
         known = select(KnowledgeUse.id).where(
             KnowledgeUse.item_id == item_id, KnowledgeUse.ticket_id == ticket_id, KnowledgeUse.ticket_id.is_not(None)
         )

@@ -217,21 +217,29 @@ class Calendar:
                 day -= _ONE_DAY
         return self._beginning_of(day) + part
 
-    def working_days_left(self, moment: datetime, due: datetime) -> int:
-        """Whole working days between the day of `moment` and `due`, its last day counted. Raises BeyondCalendar."""
-        day, last = self.day_of(moment), self.last_day_before(due)
-        count = 0
-        while day < last:
-            day += _ONE_DAY
-            count += self.is_working_day(day)
-        return count
+    def later(self, due: datetime, working_days: int) -> datetime:
+        """`due` so many working days later, at the same time of the day (UTC); 00:00 ends the day before it.
 
-    def end_of_working_day(self, moment: datetime) -> datetime:
-        """24:00 of the day of `moment`, or of the next working day when people do not work on it (UTC)."""
-        day = self.day_of(moment)
-        while not self.is_working_day(day):
+        Raises BeyondCalendar.
+        """
+        last = self.last_day_before(due)
+        return self._beginning_of(self._working_day_after(last, working_days)) + (due - self._beginning_of(last))
+
+    def working_time(self, start: datetime, end: datetime) -> timedelta:
+        """How much of the time between the two lies in working days, each of them 24 hours. Raises BeyondCalendar."""
+        total, day = timedelta(), self.day_of(start)
+        while (begins := self._beginning_of(day)) < end:
+            if self.is_working_day(day):
+                total += min(end, self._end_of(day)) - max(start, begins)
             day += _ONE_DAY
-        return self._end_of(day)
+        return total
+
+    def from_working_day(self, moment: datetime) -> datetime:
+        """`moment`, or where people do not work on its day 00:00 of the next working day (UTC)."""
+        day = self.day_of(moment)
+        if self.is_working_day(day):
+            return moment.astimezone(UTC)
+        return self._beginning_of(self._working_day_after(day, 1))
 
     def last_day_before(self, due: datetime) -> date:
         """The last day of which something lies before `due`: for 00:00 it is the day that ends then."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, TypeAdapter
@@ -135,15 +135,17 @@ def due(calendar: Calendar, started_at: datetime, amount: Amount, steps: Sequenc
 
 
 def _reopened(calendar: Calendar, over: datetime, at: datetime, until: datetime, amount: Amount) -> datetime:
-    """What was left at `at` is left again at `until`. A limit that was over by then stays over."""
+    """A pause gives back what it took, and never more. A limit that was over by then stays over.
+
+    A limit in working days gains the whole working days of the pause: ten minutes around midnight are none. Where the
+    rest of its last day ran out in the pause, that rest is left again, on a day on which people work.
+    """
     if at >= over or until <= at:
         return over
     if amount.unit != "working_day":
         return over + (until - at)
-    left = calendar.working_days_left(at, over)
-    if left:
-        return max(over, calendar.add(until, Amount(value=left, unit="working_day")))
-    return max(over, calendar.end_of_working_day(until))
+    moved = calendar.later(over, calendar.working_time(at, until) // timedelta(days=1))
+    return moved if moved > until else calendar.from_working_day(until) + (over - at)
 
 
 def as_json(steps: Sequence[Step]) -> list[dict[str, object]]:

@@ -23,8 +23,6 @@ from settings import ROOT
 if TYPE_CHECKING:
     from settings import Settings
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
-
 
 RULES = "rules.yaml"
 """The rules of the documents, in the configuration folder."""
@@ -37,9 +35,8 @@ class AskedWrongly(Exception):
     """A value on the command line that means nothing here; the message says which would."""
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add `law ...`; the parsed arguments then have `handler`, a function (args, settings) -> exit code."""
-    law = subparsers.add_parser("law", help="what the law sets: clocks, rules, their proofs; play a case")
+def add_actions(law: argparse.ArgumentParser) -> None:
+    """Add the actions of `law`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     actions = law.add_subparsers(required=True, metavar="ACTION")
 
     clock = actions.add_parser("clock", help="the clocks that a dispatch starts")
@@ -51,7 +48,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--at",
         required=True,
         metavar="TIME",
-        help="when it is dispatched: 2026-02-13T16:00:00+08:00; without +08:00, the jurisdiction's own time",
+        help="when it is dispatched, with its time zone: 2026-02-13T16:00:00+08:00",
     )
     clock.add_argument("--json", action="store_true", help="only the limits, as JSON")
     clock.set_defaults(handler=_clock)
@@ -220,4 +217,7 @@ def _time(given: str, jurisdiction: Jurisdiction) -> datetime:
         raise AskedWrongly(
             f"--at {given}: is not a time that exists; it must be like 2026-02-13T16:00:00+08:00"
         ) from None
-    return at if at.tzinfo else at.replace(tzinfo=jurisdiction.zone)
+    if at.tzinfo is None:
+        there = at.replace(tzinfo=jurisdiction.zone).isoformat()
+        raise AskedWrongly(f"--at {given}: has no time zone; in {jurisdiction.name} it would be {there}")
+    return at

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from routing.law.law import LISTS, LawOverTime
 from routing.law.provisions import (
-    LISTS,
     Applies,
     Approval,
     CompletionForm,
     Discipline,
     Extension,
-    LawOverTime,
     Limit,
     NoExtension,
     Provision,

@@ -26,6 +26,7 @@ from routing.life.errors import BadValue, IllegalTransition, Missing, NotAllowed
 from routing.life.states import CENTRE, DECIDES, UNIT_ROLES, role_of
 from routing.life.tables import Appeal, Rating, Task, ViolationRecord
 from routing.storage import Ticket
+from routing.ticket_errors import quoted
 from routing.tickets import Actor, NoSuchTicket
 
 SUBJECTS = {
@@ -185,7 +186,7 @@ async def _of_ticket(
         raise Missing("请写明是哪张工单", rule=rule, field="ticket_id")
     ticket = await session.get(Ticket, ticket_id)
     if ticket is None:
-        raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+        raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
     part = await session.scalar(
         select(Task.id).where(Task.ticket_id == ticket_id, Task.unit == unit, Task.state == "completed").limit(1)
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from routing.centre import Centre
@@ -27,7 +27,7 @@ from routing.life.redo import CALLBACK_UNSOLVED, send_back_within, unsolved_limi
 from routing.life.redo import SOLVED as NOT_SOLVED
 from routing.life.states import CENTRE, DECIDES, role_of
 from routing.life.tables import Callback, Clock, EscalationRecord
-from routing.storage import Ticket
+from routing.storage import Ticket, TicketChange
 from routing.tickets import Actor
 
 OUTCOMES = {"reached": "已接通", "not_reached": "未接通", "refused": "拒绝回访", "message": "已留言或发送短信"}
@@ -37,6 +37,9 @@ _ENDS = ("reached", "refused")
 """Outcomes after which the caller is not called again in this round."""
 
 _CHANNEL = "telephone"
+
+CONCLUDED = "conclude_callbacks"
+"""Action of the history's line: a person closed the callbacks although it is not solved."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Progress:
 class Due:
     """An entry of the work list. `ticket_id`: the caller's ticket; `whole_id`: the one that was handled.
 
-    `now`: an attempt at this hour counts; `reason`: callback, or second_rating_bad (the reasons are asked, TP-24).
+    `now`: an attempt at this hour counts; `reason`: callback, second_rating_bad (the reasons are asked, TP-24), or
+    unsolved: everybody was called, and whoever decides has to say whether it goes back to the unit.
     """
 
     ticket_id: str
@@ -164,15 +168,16 @@ async def conclude(centre: Centre, ticket_id: str, version: int, actor: Actor, *
         if whole.role not in DECIDES:
             raise NotAllowed("未解决的工单是否结束回访，由当班管理岗或中心管理办公室决定", rule=rule, field="role")
         reason = given.text("why", why, rule=rule, what="不再退回的理由")
-        if whole.ticket.attention != CALLBACK_UNSOLVED:
+        if not await _is_unsolved(whole):
             raise IllegalTransition(f"工单 {whole.ticket.serial} 没有回访未解决的记录", rule=rule)
         provision = unsolved_limit(whole)
         if provision is not None and whole.ticket.redos == 0:
             raise IllegalTransition(
                 f"诉求人首次表示未解决的，要退回承办单位（{provision.article}）", rule=provision.rule
             )
-        whole.begin()
-        whole.session.add(set_attention(whole.ticket, "", whole.at, actor.name, why=reason, rule=rule))
+        whole.record(CONCLUDED, name="callback", why=reason, rule=rule)
+        if whole.ticket.attention == CALLBACK_UNSOLVED:
+            whole.session.add(set_attention(whole.ticket, "", whole.at, actor.name, why=reason, rule=rule))
         if await _everybody_is_done(None, whole, whole.law.callback):
             _called_back(whole, reason)
     return whole.ticket
@@ -187,6 +192,9 @@ async def _follow(
     within: Amount | None,
 ) -> None:
     """What the law ties to this attempt: back to the unit, redo, called back, or another attempt."""
+    if solved == "solved":
+        for task in whole.round_tasks:
+            task.redos_in_a_row = 0
     bad = next((one for one in ratings if redo_follows(whole, one)), None)
     if solved in NOT_SOLVED and whole.ticket.state != "mediation_ended":
         if bad is not None:
@@ -200,7 +208,7 @@ async def _follow(
     policy, zone = whole.law.callback, whole.jurisdiction.zone
     if whole.ticket.called_back_at is not None or not progress(attempts, policy, zone).done:
         return
-    if whole.ticket.attention == CALLBACK_UNSOLVED or not await _everybody_is_done(part, whole, policy):
+    if await _is_unsolved(whole) or not await _everybody_is_done(part, whole, policy):
         return
     reached = any(one.outcome == "reached" for one in attempts)
     _called_back(whole, "已回访" if reached else f"按规定拨打 {len(attempts)} 次，未能接通或不愿回访")
@@ -223,6 +231,18 @@ async def _send_back(part: Change, whole: Change, solved: str, within: Amount | 
         whole.session.add(
             set_attention(whole.ticket, CALLBACK_UNSOLVED, whole.at, whole.actor.name, why=why, rule="YZ-20")
         )
+
+
+async def _is_unsolved(whole: Change) -> bool:
+    """Whether a citizen said in this round that it is not solved, and nobody has decided what follows.
+
+    The list of those to look at is no memory of it: somebody may take a ticket off it and decide nothing.
+    """
+    if whole.ticket.state == "mediation_ended":
+        return False
+    if whole.ticket.attention == CALLBACK_UNSOLVED:
+        return True
+    return bool(await _undecided(whole.session, [whole.ticket]))
 
 
 async def _everybody_is_done(part: Change | None, whole: Change, policy: CallbackPolicy | None) -> bool:
@@ -283,6 +303,7 @@ async def _to_be_called(session: AsyncSession, centre: Centre, policy: CallbackP
     zone = centre.jurisdiction.zone
     hour = centre.now().astimezone(zone).hour
     found: list[Due] = []
+    undecided = await _undecided(session, [whole for whole, _ in wholes if _may_be_forgotten(whole)])
     finished: set[tuple[str, str]] = set()
     rows = []
     for whole, caller, due in callers:
@@ -309,7 +330,39 @@ async def _to_be_called(session: AsyncSession, centre: Centre, policy: CallbackP
                 identity_secret=caller.identity_secret,
             )
         )
+    waiting = {one.whole_id for one in found}
+    nobody = Progress(0, 0, 0, (), True, True)
+    for whole, due in wholes:
+        if whole.id in undecided and whole.id not in waiting:
+            found.append(Due(whole.id, whole.serial, whole.id, "unsolved", due, nobody, False, whole.identity_secret))
     return found[:limit]
+
+
+def _may_be_forgotten(whole: Ticket) -> bool:
+    """Whether a ticket that is not solved could be on no list: it is not, or no more, on that of those to look at."""
+    return whole.state == "reviewed" and whole.attention != CALLBACK_UNSOLVED
+
+
+async def _undecided(session: AsyncSession, wholes: Sequence[Ticket]) -> set[str]:
+    """Those about which a citizen said in this round that it is not solved, with nothing decided since."""
+    ids = [whole.id for whole in wholes]
+    parts = await parts_of_all(session, ids)
+    whole_of = {caller.id: whole for whole in wholes for caller in [whole, *parts.get(whole.id, [])]}
+    said = select(Callback.ticket_id, Callback.round, Callback.at).where(
+        Callback.ticket_id.in_(whole_of), Callback.solved.in_(NOT_SOLVED)
+    )
+    concluded = (
+        select(TicketChange.ticket_id, func.max(TicketChange.at))
+        .where(TicketChange.ticket_id.in_(ids), TicketChange.action == CONCLUDED)
+        .group_by(TicketChange.ticket_id)
+    )
+    decided: dict[str, datetime] = {row[0]: row[1] for row in await session.execute(concluded)}
+    found = set()
+    for ticket_id, round_of, at in await session.execute(said):
+        whole = whole_of[ticket_id]
+        if round_of == whole.redos + 1 and (whole.id not in decided or at > decided[whole.id]):
+            found.add(whole.id)
+    return found
 
 
 async def _to_be_asked(session: AsyncSession, centre: Centre, limit: int) -> list[Due]:

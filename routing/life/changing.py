@@ -21,7 +21,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from routing.centre import Centre
 from routing.history import MACHINE, line
 from routing.jurisdiction import Jurisdiction
-from routing.law.provisions import Law
+from routing.law.law import Law
 from routing.life import given
 from routing.life.errors import BadTime, BadValue, IllegalTransition, NotAllowed
 from routing.life.states import (
@@ -36,7 +36,9 @@ from routing.life.states import (
     ticket_step,
 )
 from routing.life.tables import Clock, Task
-from routing.storage import Ticket
+from routing.secrecy.rights import standing_of
+from routing.storage import Call, Ticket
+from routing.ticket_errors import quoted
 from routing.tickets import Actor, NoSuchTicket, TicketChanged
 
 THE_MACHINE = Actor(MACHINE, MACHINE)
@@ -260,16 +262,18 @@ def check_actor(actor: Actor, jurisdiction: Jurisdiction) -> None:
     given.text("actor", actor.name, limit=100, rule="YZ-24", what="办理人")
     role = role_of(actor.role)
     if role != MACHINE and role not in PERSONS:
-        raise NotAllowed(f"“{actor.role}”不办理工单；办理工单的有：{_names(PERSONS)}", rule="YZ-8", field="role")
+        raise NotAllowed(
+            f"“{quoted(actor.role)}”不办理工单；办理工单的有：{_names(PERSONS)}", rule="YZ-8", field="role"
+        )
     if role in UNIT_ROLES and actor.unit not in jurisdiction.units:
         raise NotAllowed(
-            f"{ROLE_NAMES[role]}要写明所在的承办单位，“{actor.unit}”不在{jurisdiction.name}的单位名单里",
+            f"{ROLE_NAMES[role]}要写明所在的承办单位，“{quoted(actor.unit)}”不在{jurisdiction.name}的单位名单里",
             rule="YZ-10",
             field="unit",
         )
     if role not in UNIT_ROLES and role != "discipline" and actor.unit:
         raise NotAllowed(
-            f"{ROLE_NAMES[role]}属于指挥中心，不能代表“{actor.unit}”办理；单位的人用单位的角色",
+            f"{ROLE_NAMES[role]}属于指挥中心，不能代表“{quoted(actor.unit)}”办理；单位的人用单位的角色",
             rule="YZ-10",
             field="unit",
         )
@@ -278,15 +282,31 @@ def check_actor(actor: Actor, jurisdiction: Jurisdiction) -> None:
 async def _opened(centre: Centre, session: AsyncSession, ticket_id: str, version: int | None, actor: Actor) -> Change:
     ticket = await session.get(Ticket, ticket_id, with_for_update=True)
     if ticket is None or ticket.jurisdiction != centre.jurisdiction.id:
-        raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+        raise _no_such(ticket_id)
+    tasks = list(await session.scalars(select(Task).where(Task.ticket_id == ticket_id).order_by(Task.id)))
+    if not await _exists_for(session, ticket, actor, tasks):
+        raise _no_such(ticket_id)
     if version is not None and ticket.version != version:
         raise TicketChanged(f"工单 {ticket.serial} 在您查看之后被修改过，请刷新后再试")
     at = centre.now()
     if at < ticket.created_at:
         raise BadTime(f"工单 {ticket.serial} 建于此后，时间不能早于建单时间", rule="YZ-24", field="at")
-    tasks = await session.scalars(select(Task).where(Task.ticket_id == ticket_id).order_by(Task.id))
     clocks = await session.scalars(select(Clock).where(Clock.ticket_id == ticket_id).order_by(Clock.id))
-    return Change(centre, session, ticket, actor, at, list(tasks), list(clocks), ticket.version)
+    return Change(centre, session, ticket, actor, at, tasks, list(clocks), ticket.version)
+
+
+async def _exists_for(session: AsyncSession, ticket: Ticket, actor: Actor, tasks: list[Task]) -> bool:
+    """Whether this person may know that there is such a ticket: a discipline matter exists for its unit and for whoever
+    took it in, and nothing else exists for the discipline inspection. What others may do, the services say."""
+    role = role_of(actor.role)
+    if role == MACHINE or not (ticket.restricted_to or role == "discipline"):
+        return True
+    agent = await session.scalar(select(Call.agent).where(Call.call_id == ticket.call_id)) if ticket.call_id else ""
+    return standing_of(ticket, actor, tasks, agent or "") != "none"
+
+
+def _no_such(ticket_id: str) -> NoSuchTicket:
+    return NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
 
 
 _LIMITS = ("complete", "redo")

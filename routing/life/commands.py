@@ -6,54 +6,43 @@ Whoever acts says who they are (--as, --role, --unit); what they may not do is r
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import sys
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from routing.centre import Centre
+from routing.command_line import Work, actor_of, add_actor, at_the_centre, ticket_named
 from routing.dispatching import verbs as dispatching
-from routing.jurisdiction import load
-from routing.law.calendar import calendar_of
 from routing.life import given, intake, lists, recalculation
 from routing.life.changing import check_actor
 from routing.life.diagram import as_markdown
 from routing.life.errors import BadValue
-from routing.life.states import PERSONS, SAME_AS, STATE_NAMES, TASK_STATE_NAMES, possible
+from routing.life.states import PERSONS, STATE_NAMES, TASK_STATE_NAMES, possible
 from routing.life.tables import Clock, Task
 from routing.life.verbs import SET_FIELD, VERBS, Verb
-from routing.secrecy.keys import key_file
-from routing.secrecy.opening import open_database
 from routing.secrecy.view import standings, view
-from routing.storage import Ticket, migrate
-from routing.ticket_errors import NoSuchTicket, TicketError
-from routing.tickets import Actor
+from routing.storage import Ticket
 from routing.watch.work import unit_work
 
 if TYPE_CHECKING:
     from settings import Settings
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
-def add_parser(subparsers: Subparsers) -> None:
-    """Add `ticket ...`; the parsed arguments then have `handler`, a function (args, settings) -> exit code."""
-    ticket = subparsers.add_parser("ticket", help="tickets: show, list, open, dispatch, return, extend, submit, ...")
+def add_actions(ticket: argparse.ArgumentParser) -> None:
+    """Add the actions of `ticket`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     actions = ticket.add_subparsers(required=True, metavar="ACTION")
 
     show = actions.add_parser("show", help="a ticket with its tasks, clocks and history, as this person may see it")
     show.add_argument("ticket", help="id or serial number")
     _who(show)
-    show.set_defaults(handler=_handler(_show))
+    show.set_defaults(handler=at_the_centre(_show))
 
     listed = actions.add_parser("list", help="tickets of the centre, or of the person's unit, the most urgent first")
     listed.add_argument("--state", action="append", default=[], help="only in this state; may be given several times")
     listed.add_argument("--limit", type=int, default=50, help="so many at most (default: 50)")
     _who(listed)
-    listed.set_defaults(handler=_handler(_list))
+    listed.set_defaults(handler=at_the_centre(_list))
 
     opened = actions.add_parser("open", help="a ticket that no call opened: a letter, a message")
     opened.add_argument("--channel", required=True, help="by what it came, in the document's words")
@@ -62,11 +51,11 @@ def add_parser(subparsers: Subparsers) -> None:
     flag, how = SET_FIELD
     opened.add_argument(flag, **how)
     _who(opened)
-    opened.set_defaults(handler=_handler(_open))
+    opened.set_defaults(handler=at_the_centre(_open))
 
     anew = actions.add_parser("recalculate", help="bring open limits to the calendar that config/calendars/ has now")
     anew.add_argument("--json", action="store_true", help="as JSON")
-    anew.set_defaults(handler=_handler(_recalculate))
+    anew.set_defaults(handler=at_the_centre(_recalculate))
 
     states = actions.add_parser("states", help="the tables of states, as docs/ticket-states.md holds them")
     states.set_defaults(handler=_states)
@@ -78,14 +67,11 @@ def add_parser(subparsers: Subparsers) -> None:
             parser.add_argument(flag, **how)
         parser.add_argument("--version", type=int, default=None, help="the version you have seen (default: the newest)")
         _who(parser)
-        parser.set_defaults(handler=_handler(_act(verb)))
+        parser.set_defaults(handler=at_the_centre(_act(verb)))
 
 
 def _who(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--as", dest="name", required=True, metavar="NAME", help="who acts, as the history shows it")
-    roles = [*PERSONS, *SAME_AS]
-    parser.add_argument("--role", required=True, choices=roles, metavar="ROLE", help=f"one of {', '.join(roles)}")
-    parser.add_argument("--unit", default="", help="of which unit (for the roles of units)")
+    add_actor(parser, PERSONS)
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
@@ -94,45 +80,11 @@ def _states(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-Work = Callable[[Centre, argparse.Namespace], Awaitable[None]]
-
-
-def _handler(work: Work) -> Callable[[argparse.Namespace, Settings], int]:
-    def handle(arguments: argparse.Namespace, settings: Settings) -> int:
-        return asyncio.run(_run(work, arguments, settings))
-
-    return handle
-
-
-async def _run(work: Work, arguments: argparse.Namespace, settings: Settings) -> int:
-    jurisdiction = load(settings.jurisdiction_dir / f"{settings.hotline.jurisdiction}.yaml")
-    calendar = calendar_of(settings.config_dir / "calendars", jurisdiction)
-    await migrate(settings.database_url)
-    database = await open_database(settings.database_url, key_file(settings.data_dir))
-    try:
-        await work(Centre(database, jurisdiction, calendar), arguments)
-    except TicketError as problem:
-        told = {"code": problem.code, "rule": problem.rule, "field": problem.field, "message": str(problem)}
-        if arguments.json:
-            print(json.dumps({"error": told}, ensure_ascii=False))
-        else:
-            where = "，".join(part for part in (problem.rule, problem.field) if part)
-            print(f"error: {problem.code}: {problem}{f'（{where}）' if where else ''}", file=sys.stderr)
-        return 1
-    finally:
-        await database.close()
-    return 0
-
-
-def _actor(arguments: argparse.Namespace) -> Actor:
-    return Actor(arguments.name, arguments.role, arguments.unit)
-
-
 def _act(verb: Verb) -> Work:
     async def work(centre: Centre, arguments: argparse.Namespace) -> None:
-        ticket = await _found(centre, arguments.ticket)
+        ticket = await ticket_named(centre, arguments.ticket)
         version = ticket.version if arguments.version is None else arguments.version
-        done = await verb.do(centre, ticket, version, _actor(arguments), arguments)
+        done = await verb.do(centre, ticket, version, actor_of(arguments), arguments)
         _print_row(centre, done, arguments)
 
     return work
@@ -141,7 +93,7 @@ def _act(verb: Verb) -> Work:
 async def _open(centre: Centre, arguments: argparse.Namespace) -> None:
     made = await intake.open_ticket(
         centre,
-        _actor(arguments),
+        actor_of(arguments),
         channel=arguments.channel,
         values=dict(arguments.set_field),
         external_id=arguments.external_id,
@@ -151,7 +103,7 @@ async def _open(centre: Centre, arguments: argparse.Namespace) -> None:
 
 
 async def _list(centre: Centre, arguments: argparse.Namespace) -> None:
-    actor = _actor(arguments)
+    actor = actor_of(arguments)
     check_actor(actor, centre.jurisdiction)
     if not 1 <= arguments.limit <= 1000:
         raise BadValue("最多列出 1000 张", rule="YZ-8", field="limit")
@@ -186,9 +138,9 @@ _LEFT_OUT = ("archived", "merged", "refused", "referred", "answered")
 
 
 async def _show(centre: Centre, arguments: argparse.Namespace) -> None:
-    actor = _actor(arguments)
+    actor = actor_of(arguments)
     check_actor(actor, centre.jurisdiction)
-    ticket = await _found(centre, arguments.ticket)
+    ticket = await ticket_named(centre, arguments.ticket)
     seen = await view(centre, ticket.id, actor)
     async with centre.db.session() as session:
         tasks = list(await session.scalars(select(Task).where(Task.ticket_id == ticket.id).order_by(Task.id)))
@@ -230,13 +182,6 @@ async def _recalculate(centre: Centre, arguments: argparse.Namespace) -> None:
     print(f"日历 {centre.calendar.version}：看过 {done.tickets} 张工单，改动 {done.moved} 个期限")
     for ticket_id in done.beyond:
         print(f"超出日历，没有改动：{ticket_id}")
-
-
-async def _found(centre: Centre, id_or_serial: str) -> Ticket:
-    ticket = await lists.find(centre, id_or_serial)
-    if ticket is None:
-        raise NoSuchTicket(f"没有编号为 {id_or_serial[:60]} 的工单", field="ticket")
-    return ticket
 
 
 def _row(centre: Centre, ticket: Ticket) -> dict[str, Any]:

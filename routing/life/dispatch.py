@@ -48,8 +48,7 @@ async def dispatch(
             raise NotAllowed("系统只能按直派清单派单，其余由人派单", rule="QH-4b", field="direct")
         if direct and _is_emergency(change):
             raise IllegalTransition("应急类不能按直派清单派单，由人派单并电话通知", rule="YZ-14(4)", field="direct")
-        if needs_pre_review(change) and ticket.pre_reviewed_at is None:
-            raise Undecided("这类工单要先由主办单位预审同意，再派单", rule="YL-14(2)", field="pre_review")
+        _must_be_pre_reviewed(change)
         why = given.text("why", why, rule=rule, what="说明", required=False)
         ticket.direct = direct
         change.transition("dispatch", rule="QH-4b" if direct else rule, why=why)
@@ -69,14 +68,17 @@ async def redispatch(
     verifies: bool = False,
     why: str = "",
 ) -> Ticket:
-    """Dispatch a returned ticket again. The unit gets the full limits from now; the citizen's clock runs on (S10).
+    """Dispatch a returned ticket again. A new unit gets the full limits from now; the citizen's clock runs on (S10).
 
+    A unit that the centre took it back from goes on with the completion limit that it had; another law's limit is
+    the new unit's too.
     `verifies`: the lead unit verifies the matter with the caller; demanded after returns by several units (YZ-21).
     Raises as `dispatch`; Locked for a lead that the ticket was taken back from on an accepted return.
     """
     async with changing(centre, ticket_id, version, actor) as change:
         rule = change.may("redispatch").rule(centre.jurisdiction.prefix)
         _must_be_complete(change, rule)
+        _must_be_pre_reviewed(change)
         returned_by, taken_back_from = await _units_that_returned(change)
         if lead in taken_back_from and not verifies:
             raise Locked(
@@ -232,6 +234,11 @@ def _must_be_complete(change: Change, rule: str) -> None:
         raise Missing(f"请先写明办理类别（{classes}）；它由事项决定", rule="YZ-18", field="handling_class")
 
 
+def _must_be_pre_reviewed(change: Change) -> None:
+    if needs_pre_review(change) and change.ticket.pre_reviewed_at is None:
+        raise Undecided("这类工单要先由主办单位预审同意，再派单", rule="YL-14(2)", field="pre_review")
+
+
 async def _hand_out(
     change: Change, lead: str, assisting: Sequence[str], telephoned: Mapping[str, str], rule: str
 ) -> None:
@@ -280,7 +287,10 @@ async def _give(change: Change, unit: str, role: str, told_by_phone: str) -> Tas
     await change.session.flush()
     change.tasks.append(task)
     change.record("task_given", name=f"task {unit}", after=role, why=told_by_phone, rule="YZ-16")
-    limits.start(change, "dispatch", task, only=None if role == LEAD else limits.OF_ASSISTING)
+    if role == LEAD and limits.go_on(change, task):
+        limits.start(change, "dispatch", task, only=limits.BUT_COMPLETION)
+    else:
+        limits.start(change, "dispatch", task, only=None if role == LEAD else limits.OF_ASSISTING)
     return task
 
 

@@ -71,7 +71,8 @@ async def ask_extension(
 async def decide_extension(
     centre: Centre, ticket_id: str, version: int, actor: Actor, *, granted: bool, why: str = ""
 ) -> Ticket:
-    """Grant or refuse the open request. A granted one moves the limit; it never becomes shorter.
+    """Grant or refuse the open request, also while the unit's result is reviewed. A granted one moves the limit; it
+    never becomes shorter.
 
     Raises as `changing`; NotAllowed for another role; IllegalTransition without an open request; Missing without a
     reason for a no; BeyondCalendar.
@@ -82,7 +83,7 @@ async def decide_extension(
         request = await _open_request(change)
         if request is None:
             raise IllegalTransition("没有待决定的延期申请", rule=default)
-        provision, clock = _allowed(change)
+        provision, clock = _allowed(change, (*limits.OPEN, "stopped"))
         change.must_be(provision.approver, "延期", rule=provision.rule)
         why = given.text("why", why, rule=provision.rule, what="不同意的理由", required=not granted)
         request.decision = "granted" if granted else "refused"
@@ -124,8 +125,8 @@ async def tell_caller(centre: Centre, ticket_id: str, version: int, actor: Actor
     return change.ticket
 
 
-def _allowed(change: Change) -> tuple[Extension, Clock]:
-    """The provision by which this ticket may be extended, and the clock that it moves."""
+def _allowed(change: Change, states: tuple[str, ...] = limits.OPEN) -> tuple[Extension, Clock]:
+    """The provision by which this ticket may be extended, and the clock that it moves, in one of `states`."""
     ticket, law = change.ticket, change.law
     clock = limits.completion(change, change.lead)
     for no in law.no_extension:
@@ -139,7 +140,7 @@ def _allowed(change: Change) -> tuple[Extension, Clock]:
     )
     if provision is None:
         raise Silent(f"{change.jurisdiction.document}没有规定这类工单可以延期", rule="YZ-19")
-    if clock is None or clock.state not in limits.OPEN:
+    if clock is None or clock.state not in states:
         raise IllegalTransition("现在没有正在计算的办结期限，不能延期", rule=provision.rule)
     return provision, clock
 
@@ -155,8 +156,7 @@ def _within(change: Change, provision: Extension, clock: Clock, amount: Amount) 
     first = clocks.due(calendar, clock.started_at, limits.amount_of(clock), kept)
     if total is not None and after > calendar.put_off(first, total):
         raise TooLong(f"延期合计最多 {total.value} {_UNITS[total.unit]}", rule=provision.rule, field="amount")
-    by_regulation = {limit.article for limit in change.law.limits}
-    if provision.not_beyond_legal_limit and clock.article not in by_regulation:
+    if provision.not_beyond_legal_limit and limits.is_of_other_law(change, clock):
         raise TooLong(f"期限由{clock.article}规定，延期不得超过法定期限", rule=provision.rule, field="amount")
     return after
 

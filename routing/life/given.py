@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from routing.jurisdiction import Jurisdiction
 from routing.law.provisions import Amount
 from routing.life.errors import BadTime, BadValue, Missing
+from routing.ticket_errors import quoted
 from routing.tickets import MAX_FIELD_CHARACTERS, why_not_kept
 
 _LONGEST = {"minute": 366 * 24 * 60, "hour": 366 * 24, "calendar_day": 366, "working_day": 250}
@@ -40,7 +41,7 @@ def one_of(field: str, value: str, known: Iterable[str], *, rule: str, what: str
     if not value:
         raise Missing(f"请写明{what}（{_shown(there)}）", rule=rule, field=field)
     if value not in there:
-        raise BadValue(f"没有“{_short(value)}”这个{what}（有：{_shown(there)}）", rule=rule, field=field)
+        raise BadValue(f"没有“{quoted(value)}”这个{what}（有：{_shown(there)}）", rule=rule, field=field)
     return value
 
 
@@ -49,7 +50,7 @@ def unit(field: str, value: str, jurisdiction: Jurisdiction, *, rule: str) -> st
     if not value:
         raise Missing("请写明承办单位", rule=rule, field=field)
     if value not in jurisdiction.units:
-        raise BadValue(f"“{_short(value)}”不在{jurisdiction.name}的单位名单里", rule=rule, field=field)
+        raise BadValue(f"“{quoted(value)}”不在{jurisdiction.name}的单位名单里", rule=rule, field=field)
     return value
 
 
@@ -69,7 +70,9 @@ def moment(
 
 
 def amount(field: str, value: Amount, *, rule: str, what: str) -> Amount:
-    """A length of time of at most a year. Raises BadValue."""
+    """A length of time, longer than none and of at most a year. Raises BadValue."""
+    if value.value < 1:
+        raise BadValue(f"{what}至少是 1", rule=rule, field=field)
     if value.value > _LONGEST[value.unit]:
         raise BadValue(f"{what}最长一年", rule=rule, field=field)
     return value
@@ -78,10 +81,6 @@ def amount(field: str, value: Amount, *, rule: str, what: str) -> Amount:
 def local(at: datetime, jurisdiction: Jurisdiction) -> str:
     """A moment as people of the jurisdiction read it: 2026-02-13 16:00."""
     return f"{at.astimezone(jurisdiction.zone):%Y-%m-%d %H:%M}"
-
-
-def _short(value: str) -> str:
-    return value[:60].encode("unicode_escape").decode() if not value[:60].isprintable() else value[:60]
 
 
 def _shown(known: list[str]) -> str:

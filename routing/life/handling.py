@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import select
+
 from routing.centre import Centre
 from routing.life import given, limits
 from routing.life.changing import LEAD, Change, changing
-from routing.life.errors import BadValue, IllegalTransition, NotAllowed
-from routing.storage import Ticket
+from routing.life.errors import BadValue, IllegalTransition, NotAllowed, Silent
+from routing.life.tables import Task
+from routing.storage import Ticket, TicketChange
 from routing.tickets import Actor
+
+_EXCUSE = "state_excuse"
+"""Action of the history's line in which a unit names the force majeure that held it up."""
 
 _LIMIT_OF_RECEIPT = ("accept", "sign")
 """Receipt has one limit, which some documents call acceptance (受理) and others signing (签收)."""
@@ -18,8 +24,9 @@ _LIMIT_OF_RECEIPT = ("accept", "sign")
 async def report_contact(
     centre: Centre, ticket_id: str, version: int, actor: Actor, *, note: str, at: datetime | None = None
 ) -> Ticket:
-    """The unit has contacted the caller, and tells the centre so. `at`: when; None: now.
+    """The unit has contacted the caller, and tells the centre so. `at`: when it called; None: now.
 
+    The duty is towards both, so that it is done when the centre hears of it (YZ-15).
     Raises as `changing`; Missing, BadTime.
     """
     async with changing(centre, ticket_id, version, actor) as change:
@@ -37,14 +44,15 @@ async def report_contact(
         )
         task.contacted_at = task.contacted_at or contacted
         change.transition("report_contact", name=f"task {task.unit}", after=contacted.isoformat(), why=note)
-        limits.fulfil(change, "contact", task, contacted)
+        limits.fulfil(change, "contact", task)
     return change.ticket
 
 
 async def sign(centre: Centre, ticket_id: str, version: int, actor: Actor, *, received_by: str = "") -> Ticket:
     """The unit confirms receipt (签收、受理). `received_by`: who answers for it there from now on; "": the actor.
 
-    It keeps the right to return the ticket as long as the return clock runs (C13).
+    It keeps the right to return the ticket as long as the return clock runs (C13). What was referred to the
+    discipline inspection is handed over with that.
     Raises as `changing`; BadValue for the name; IllegalTransition when it is signed for already.
     """
     async with changing(centre, ticket_id, version, actor) as change:
@@ -53,7 +61,12 @@ async def sign(centre: Centre, ticket_id: str, version: int, actor: Actor, *, re
         change.task_must_be(task, "sign")
         task.received_by = given.text("received_by", received_by or actor.name, rule="YZ-24", what="接收人", limit=100)
         task.accepted_at = change.at
-        change.task_transition(task, "sign", why=f"接收人 {task.received_by}")
+        # What was referred to the discipline inspection goes on under its own rules.
+        handed_over = change.ticket.state == "referred"
+        if handed_over:
+            task.completed_at = change.at
+        to = "completed" if handed_over else "accepted"
+        change.task_transition(task, "sign", to=to, why=f"接收人 {task.received_by}")
         if task.role == LEAD:
             change.transition("sign", why=f"接收人 {task.received_by}")
         for kind in _LIMIT_OF_RECEIPT:
@@ -73,8 +86,10 @@ async def start_handling(
 ) -> Ticket:
     """The unit has started on an emergency and tells the centre the situation and what it does (`report`).
 
-    `excused`: the accident or force majeure for which the limit does not count. Raises as `changing`; Missing,
-    BadTime; IllegalTransition for a ticket that is no emergency; BadValue where the document knows no exemption.
+    `at`: when it started; the limit is met by telling the centre, which the law wants at the same time. `excused`:
+    the accident or force majeure that the unit names; what follows from it the centre says (`confirm_excuse`).
+    Raises as `changing`; Missing, BadTime; IllegalTransition for a ticket that is no emergency; BadValue where the
+    document knows no exemption.
     """
     async with changing(centre, ticket_id, version, actor) as change:
         rule = change.may("start_handling").rule(centre.jurisdiction.prefix)
@@ -92,18 +107,52 @@ async def start_handling(
         task.started_at = task.started_at or started
         task.reported = report
         change.transition("start_handling", name=f"task {task.unit}", after=started.isoformat(), rule=rule, why=report)
-        clock = limits.open_clock(change, "start", task)
         if excused:
-            limits.cancel(change, clock, excused)
-        else:
-            limits.end(change, clock, at=started)
+            change.record(_EXCUSE, name=f"task {task.unit}", why=excused, rule=rule)
+        clock = limits.open_clock(change, "start", task)
+        limits.end(change, clock)
+        if clock is not None and clock.state == "missed":
+            clock.why = clock.why or excused
+    return change.ticket
+
+
+async def confirm_excuse(centre: Centre, ticket_id: str, version: int, actor: Actor, *, unit: str, why: str) -> Ticket:
+    """The centre finds that the accident or force majeure that a unit named was one: the limits to which the law
+    makes this exception do not count. `why`: how it knows.
+
+    Raises as `changing`; Silent where the document knows no exemption; BadValue for a unit that has not named any;
+    Missing; IllegalTransition when no limit is left to be excused.
+    """
+    async with changing(centre, ticket_id, version, actor) as change:
+        rule = change.may("confirm_excuse").rule(centre.jurisdiction.prefix)
+        duties = change.law.emergencies
+        if duties is None or duties.exemption is None:
+            raise Silent(f"{centre.jurisdiction.document}没有规定时限的例外情况", rule=rule)
+        task = next((one for one in change.round_tasks if one.unit == unit), None)
+        if task is None or not await _named_an_excuse(change, task):
+            raise BadValue(f"“{unit[:60]}”没有说明{duties.exemption}", rule=duties.rule, field="unit")
+        why = given.text("why", why, rule=duties.rule, what="核实的情况")
+        excused = [
+            clock
+            for clock in change.clocks
+            if clock.task_id == task.id and clock.kind in duties.exempts and clock.state not in ("met", "cancelled")
+        ]
+        if not excused:
+            raise IllegalTransition("没有因此不算的时限：都按时完成了，或者已经确认过", rule=duties.rule)
+        change.transition("confirm_excuse", name=f"task {unit}", after=duties.exemption, rule=duties.rule, why=why)
+        if any(clock.kind == "complete" for clock in excused):
+            # The citizen's clock is the same limit, seen from the other side.
+            excused += [one for one in change.clocks if one.kind == "citizen" and one.state in limits.OPEN]
+            change.ticket.late = None if change.ticket.completed_at is None else False
+        for clock in excused:
+            limits.cancel(change, clock, duties.exemption)
     return change.ticket
 
 
 async def secure(
     centre: Centre, ticket_id: str, version: int, actor: Actor, *, report: str, at: datetime | None = None
 ) -> Ticket:
-    """The unit is on the scene of an emergency and has made it safe (C2).
+    """The unit is on the scene of an emergency and has made it safe (C2), and tells the centre; `at`: since when.
 
     Raises as `changing`; Missing, BadTime; IllegalTransition for a ticket that is no emergency.
     """
@@ -116,7 +165,7 @@ async def secure(
             "at", at, now=change.at, since=task.dispatched_at, rule=rule, what="到场时间", since_what="派单时间"
         )
         change.transition("secure", name=f"task {task.unit}", after=secured.isoformat(), rule=rule, why=report)
-        limits.end(change, limits.open_clock(change, "safety", task), at=secured)
+        limits.end(change, limits.open_clock(change, "safety", task))
     return change.ticket
 
 
@@ -143,6 +192,16 @@ async def explain_missed_clock(
         clock.why = given.text("why", why, rule=rule, what="逾期的原因")
         change.transition("explain", name=f"clock {clock.kind}", after=str(clock.id), why=clock.why)
     return change.ticket
+
+
+async def _named_an_excuse(change: Change, task: Task) -> bool:
+    since = await change.session.scalar(
+        select(TicketChange.id)
+        .where(TicketChange.ticket_id == task.ticket_id, TicketChange.action == _EXCUSE)
+        .where(TicketChange.field == f"task {task.unit}", TicketChange.at >= task.dispatched_at)
+        .limit(1)
+    )
+    return since is not None
 
 
 def _must_be_emergency(change: Change, rule: str) -> None:

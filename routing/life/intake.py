@@ -16,13 +16,16 @@ from routing.centre import Centre
 from routing.history import line
 from routing.jurisdiction import Jurisdiction
 from routing.law.provisions import Referral
-from routing.life import given
-from routing.life.changing import Change, changing, check_actor
-from routing.life.errors import BadValue, IllegalTransition, Missing, NotAllowed, Silent
+from routing.life import given, limits
+from routing.life.changing import LEAD, Change, changing, check_actor
+from routing.life.errors import BadValue, IllegalTransition, Missing, NotAllowed, Silent, Undecided
+from routing.life.parts import parts_of
 from routing.life.states import ticket_step
+from routing.life.tables import Task
 from routing.serials import next_serial
 from routing.storage import Ticket
 from routing.tickets import Actor, accepted, checked_values, write_values
+from routing.watch.notices import Said, say
 
 DISCIPLINE = "discipline"
 """What a referral of a party-discipline matter is called."""
@@ -161,7 +164,8 @@ async def refuse(
     """Refuse a matter on one of the law's grounds, and tell the caller. `notice`: what they were told; "": the
     jurisdiction's own words. `basis`: the legal basis; "": the ground's own words.
 
-    Raises as `changing`; Missing, BadValue: no such ground, or one that is not meant for this intent.
+    Raises as `changing`; Missing, BadValue: no such ground, or one that is not meant for this intent; Undecided while
+    other callers' tickets are part of it.
     """
     async with changing(centre, ticket_id, version, actor) as change:
         change.may("refuse")
@@ -191,6 +195,8 @@ async def refuse(
         )
         why = given.text("why", why, rule=first, what="说明", required=False)
         ticket.ground = chosen.id
+        await _nobody_waits_for_it(change, chosen.rule)
+        limits.cancel_all(change, None, "不予受理")
         change.transition("refuse", rule=chosen.rule, why=f"{chosen.article} {basis}" + (f"；{why}" if why else ""))
         change.record("notice", name="notice", after=told, rule=law.refusal.rule if law.refusal else chosen.rule)
         _take_off_the_list(change)
@@ -203,7 +209,7 @@ async def answer_on_the_spot(
     """Close a matter that was answered while the caller was on the line.
 
     Raises as `changing`; Missing without the answer; IllegalTransition for an intent that only a unit may answer;
-    BadField when no item of the scope fits.
+    BadField when no item of the scope fits; Undecided while other callers' tickets are part of it.
     """
     async with changing(centre, ticket_id, version, actor) as change:
         rule = change.may("answer").rule(centre.jurisdiction.prefix)
@@ -223,6 +229,7 @@ async def answer_on_the_spot(
         ticket.accepted_at = ticket.accepted_at or change.at
         ticket.accepted_by = ticket.accepted_by or actor.name
         ticket.completed_at = change.at
+        await _nobody_waits_for_it(change, rule)
         change.transition("answer", rule=at_once.rule if at_once else "", why="当场答复")
         change.record("answered", name="answer", after=answer, rule=at_once.rule if at_once else rule)
         _take_off_the_list(change)
@@ -234,8 +241,10 @@ async def refer(
 ) -> Ticket:
     """Refer a matter: `to` is a code of the law's referrals (directory: 114; out_of_area) or "discipline".
 
-    `note`: what the caller was told or given. A discipline matter is seen by its unit alone from now on.
-    Raises as `changing`; BadValue, Missing, IllegalTransition where the document refuses such matters instead.
+    `note`: what the caller was told or given. A discipline matter is seen by its unit alone from now on, and is on
+    that unit's work list until somebody there confirms that it was received.
+    Raises as `changing`; BadValue, Missing, IllegalTransition where the document refuses such matters instead;
+    Undecided while other callers' tickets are part of it.
     """
     async with changing(centre, ticket_id, version, actor) as change:
         default_rule = change.may("refer").rule(centre.jurisdiction.prefix)
@@ -264,8 +273,12 @@ async def refer(
             _known_line(centre.jurisdiction, where, rule)
         note = given.text("note", note, rule=rule, what="告知诉求人的内容")
         ticket.ground = to
+        await _nobody_waits_for_it(change, rule)
+        limits.cancel_all(change, None, "已转出")
         change.transition("refer", rule=rule, why=f"{where} {note}".strip())
         _take_off_the_list(change)
+        if to == DISCIPLINE:
+            await _give_to_discipline(change, ticket.restricted_to, rule)
     return change.ticket
 
 
@@ -273,7 +286,7 @@ async def guide(centre: Centre, ticket_id: str, lines: Sequence[str], actor: Act
     """A call for rescue: the caller was told the lines and connected to them (指引类).
 
     It comes from the middle of a call, so it needs no version; lines may be added later. A ticket that is with a
-    unit already stays there, and the lines are noted in its history.
+    unit already, or of which others are part, stays where it is, and the lines are noted in its history.
     Raises as `changing`; BadValue, Missing for the lines.
     """
     async with changing(centre, ticket_id, None, actor) as change:
@@ -287,7 +300,8 @@ async def guide(centre: Centre, ticket_id: str, lines: Sequence[str], actor: Act
         note = given.text("note", note, rule=rule, what="说明", required=False)
         ticket = change.ticket
         step = ticket_step("guide")
-        if change.role in step.roles and ticket.state not in step.sources:
+        others_wait = bool(await parts_of(change.session, ticket.id))
+        if change.role in step.roles and (ticket.state not in step.sources or others_wait):
             change.record("guide", name="lines", after=" ".join(numbers), why=note, rule=rule)
             return ticket
         change.may("guide", rule=rule)
@@ -296,6 +310,7 @@ async def guide(centre: Centre, ticket_id: str, lines: Sequence[str], actor: Act
             ticket.urgency = "guide"
         before = ticket.ground.split() if ticket.state == "referred" else []
         ticket.ground = " ".join(dict.fromkeys([*before, *numbers]))
+        limits.cancel_all(change, None, "指引类")
         change.transition("guide", rule=rule, why=f"专线 {' '.join(numbers)} {note}".strip())
     return change.ticket
 
@@ -328,7 +343,7 @@ async def decide_first_opinion(
             change.must_be(change.law.pre_review.reviewer, "预审", rule=change.law.pre_review.rule)
         why = given.text("why", why, rule="YL-14(2)", what="理由", required=not agreed)
         change.ticket.pre_reviewed_at = change.at if agreed else None
-        change.transition(action, why=why)
+        change.transition(action, to="returned" if change.ticket.rounds else "accepted", why=why)
     return change.ticket
 
 
@@ -352,6 +367,36 @@ def needs_pre_review(change: Change) -> bool:
     """Whether a first opinion has to be reviewed before this ticket is dispatched."""
     rule, ticket = change.law.pre_review, change.ticket
     return bool(rule and rule.applies.covers(ticket.intent, ticket.handling_class, ticket.urgency))
+
+
+async def _nobody_waits_for_it(change: Change, rule: str) -> None:
+    """Whoever told the same matter is part of this ticket, and would never hear of a decision about it alone."""
+    if parts := await parts_of(change.session, change.ticket.id):
+        raise Undecided(
+            f"还有并入的工单：{'、'.join(part.serial for part in parts)}；请先取消并入，逐一决定并告知",
+            rule=rule,
+            field="parts",
+        )
+
+
+async def _give_to_discipline(change: Change, unit: str, rule: str) -> None:
+    task = Task(
+        ticket_id=change.ticket.id,
+        unit=unit,
+        role=LEAD,
+        state="dispatched",
+        round=change.ticket.rounds,
+        dispatched_at=change.at,
+        dispatched_by=change.actor.name,
+        return_locked=True,
+    )
+    change.session.add(task)
+    await change.session.flush()
+    change.tasks.append(task)
+    change.record("task_given", name=f"task {unit}", after=LEAD, rule=rule)
+    text = f"工单 {change.ticket.serial}：转交违纪违规问题，请查收并签收"
+    subject = f"discipline:{change.ticket.id}"
+    await say(change.session, [Said(subject, unit, "discipline", text, rule, change.ticket.id)], change.at)
 
 
 def _copy_if_draft(change: Change) -> None:

@@ -7,6 +7,7 @@ window: nobody misses it, so the watch never looks at it.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import get_args
 
 from routing.law import clocks
 from routing.law.provisions import Amount, ClockKind, StartsAt
@@ -19,7 +20,11 @@ OPEN = ("running", "breached")
 OF_ASSISTING: tuple[ClockKind, ...] = ("contact", "sign", "accept", "return")
 """What an assisting unit is bound to by itself; the ticket's one completion limit binds it with the lead."""
 
-_COMPLETION: tuple[ClockKind, ...] = ("complete", "redo")
+COMPLETION: tuple[ClockKind, ...] = ("complete", "redo")
+
+BUT_COMPLETION = tuple(kind for kind in get_args(ClockKind) if kind not in COMPLETION)
+"""Everything that a dispatch starts for a lead whose completion limit is there already."""
+
 _WINDOW = "return"
 _OF_CENTRE = ("return_review", "result_review", "callback")
 
@@ -66,12 +71,13 @@ def start_citizens(change: Change) -> None:
 
 
 def resume_citizens(change: Change) -> None:
-    """The citizen's clock runs on as if it had never ended: what was completed was not (S10)."""
+    """The citizen's clock runs on as if it had never ended: what was completed, or merged, was not (S10)."""
     clock = next((one for one in reversed(change.clocks) if one.kind == "citizen"), None)
-    if clock is None or clock.state not in ("met", "missed"):
+    if clock is None or clock.state not in ("met", "missed", "cancelled"):
         return
     clock.state = "running" if change.at <= clock.due_at else "breached"
     clock.ended_at = None
+    clock.why = ""
     look_again(change, clock)
     change.record("clock_reopened", name="clock citizen", after=clock.due_at.isoformat(), rule=clock.rule)
 
@@ -119,6 +125,66 @@ def _kept(change: Change, started: clocks.StartedClock, task: Task | None) -> Cl
     return clock
 
 
+def go_on(change: Change, task: Task) -> bool:
+    """Give a lead that has just got a ticket the completion limit that is there already; False: there is none.
+
+    Where the centre took the ticket back from this unit, its own limit goes on with the time that was left (S10
+    speaks of a new unit). Another law's limit is one of the matter, so that whoever is next has it too, from now.
+    """
+    law, ticket = change.law, change.ticket
+    before = next((one for one in reversed(change.tasks) if one.role == task.role and one.id != task.id), None)
+    clock = _last_completion(change, before) if before else None
+    if before is None or clock is None:
+        return False
+    by_law = next(
+        (
+            limit.limit
+            for limit in clocks.limits(
+                change.jurisdiction,
+                change.centre.calendar.day_of(change.at),
+                "dispatch",
+                ticket.intent,
+                ticket.handling_class,
+                ticket.urgency,
+            )
+            if limit.clock == "complete"
+        ),
+        None,
+    )
+    other = is_of_other_law(change, clock)
+    its_own = before.unit == task.unit and before.state == "withdrawn"
+    if its_own and (clock.kind == "redo" or other or by_law == amount_of(clock)):
+        clock.task_id = task.id
+        clock.why = "" if clock.state == "cancelled" else clock.why
+        reopen(change, clock)
+        return True
+    if not other or law.other_law is None or clock.kind != "complete":
+        return False
+    if not law.other_law.applies.covers(ticket.intent, ticket.handling_class, ticket.urgency):
+        return False
+    calendar, amount = change.centre.calendar, amount_of(clock)
+    due_at = calendar.add(change.at, amount)
+    if law.other_law.direction == "stricter_only" and by_law and due_at > calendar.add(change.at, by_law):
+        return False
+    started = clocks.StartedClock(
+        "complete", change.at, due_at, amount, clock.rule, clock.article, "", None, calendar.version
+    )
+    _kept(change, started, task)
+    return True
+
+
+def _last_completion(change: Change, task: Task) -> Clock | None:
+    return next((one for one in reversed(change.clocks) if one.kind in COMPLETION and one.task_id == task.id), None)
+
+
+def is_of_other_law(change: Change, clock: Clock) -> bool:
+    """Whether another law set this limit: the article is none of the document's, neither of now nor of then."""
+    other = change.law.other_law
+    then = change.jurisdiction.law_at(clock.started_at)
+    by_regulation = {limit.article for law in (change.law, then) for limit in law.limits}
+    return other is not None and clock.rule == other.rule and clock.article not in by_regulation
+
+
 def open_clock(change: Change, kind: str, task: Task | None = None) -> Clock | None:
     """The clock of this kind whose duty is not done; `task` None: the centre's or the citizen's."""
     task_id = task.id if task else None
@@ -132,7 +198,7 @@ def completion(change: Change, task: Task) -> Clock | None:
         (
             one
             for one in reversed(change.clocks)
-            if one.kind in _COMPLETION and one.task_id == task.id and one.state in (*OPEN, "stopped")
+            if one.kind in COMPLETION and one.task_id == task.id and one.state in (*OPEN, "stopped")
         ),
         None,
     )
@@ -162,14 +228,19 @@ def cancel(change: Change, clock: Clock | None, why: str) -> None:
     change.record("clock_ended", name=f"clock {clock.kind}", after="cancelled", why=why, rule=clock.rule)
 
 
-def cancel_all(change: Change, task: Task | None, why: str) -> None:
-    """End every clock of a task (None: of the whole ticket) whose duty is gone. What is over already stays missed."""
+def cancel_all(change: Change, task: Task | None, why: str, *, as_of: datetime | None = None) -> None:
+    """End every clock of a task (None: of the whole ticket) whose duty is gone. What is over already stays missed.
+
+    `as_of`: what was not over then is not missed; default: now. A stopped clock is judged by when it was stopped.
+    """
     for clock in change.clocks:
-        if clock.state in (*OPEN, "stopped") and (task is None or clock.task_id == task.id):
-            if clock.kind != _WINDOW and clock.state != "stopped" and change.at > clock.due_at:
-                end(change, clock)
-            else:
-                cancel(change, clock, why)
+        if clock.state not in (*OPEN, "stopped") or (task is not None and clock.task_id != task.id):
+            continue
+        until = clock.ended_at if clock.state == "stopped" and clock.ended_at else as_of or change.at
+        if clock.kind != _WINDOW and until > clock.due_at:
+            end(change, clock, at=until, why=clock.why)
+        else:
+            cancel(change, clock, why)
 
 
 def stop(change: Change, clock: Clock | None) -> None:
@@ -182,16 +253,11 @@ def stop(change: Change, clock: Clock | None) -> None:
     change.record("clock_stopped", name=f"clock {clock.kind}", after=clock.due_at.isoformat(), rule=clock.rule)
 
 
-def fulfil(change: Change, kind: str, task: Task, at: datetime) -> None:
-    """The duty of this kind is done at `at`; while its clock stood still, as of the moment when it was stopped."""
-    clock = next(
-        (one for one in reversed(change.clocks) if (one.kind, one.task_id) == (kind, task.id)),
-        None,
-    )
-    if clock is not None and clock.state == "stopped":
-        settle(change, clock)
-    elif clock is not None and clock.state in OPEN:
-        end(change, clock, at=at)
+def fulfil(change: Change, kind: str, task: Task) -> None:
+    """The duty of this kind is done, for whatever reasons it was asked for: after the dispatch, under supervision."""
+    for clock in change.clocks:
+        if (clock.kind, clock.task_id) == (kind, task.id) and clock.state in OPEN:
+            end(change, clock)
 
 
 def settle(change: Change, clock: Clock | None) -> bool | None:

@@ -13,6 +13,7 @@ from routing.life import given, limits
 from routing.life.changing import Change, changing
 from routing.life.errors import Missing, NotAllowed, Silent, TooMany
 from routing.life.tables import Submission, Task
+from routing.life.withdrawing import drop_requests
 from routing.storage import Ticket
 from routing.tickets import Actor
 
@@ -98,6 +99,7 @@ async def _back_to_unit(change: Change, task: Task) -> None:
     )
     for submission in waiting:
         submission.decision, submission.decided_at, submission.decided_by = "rejected", change.at, change.actor.name
+    await drop_requests(change, task, "退回重办")
     if limits.settle(change, limits.completion(change, task)):
         ticket.late = True
     limits.end(change, limits.open_clock(change, "result_review", task))

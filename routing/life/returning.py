@@ -8,12 +8,10 @@ from routing.centre import Centre
 from routing.life import given, limits
 from routing.life.changing import LEAD, Change, changing
 from routing.life.errors import BadValue, IllegalTransition, Locked, Silent, TooLate
-from routing.life.tables import Clock, Return, Task
+from routing.life.tables import Return, Task
 from routing.life.withdrawing import drop_requests, withdraw
 from routing.storage import Ticket
 from routing.tickets import Actor
-
-_NOT_STOPPED = ("return",)
 
 
 async def return_task(
@@ -29,7 +27,7 @@ async def return_task(
     """The unit gives its task back, within the return limit; signing for it has not taken that right away (C13).
 
     `basis`: articles, where the law demands them; `safety`: what was done about the danger, where the matter is one.
-    While the centre reviews it the unit's clocks stand still; the citizen's runs on.
+    Until the centre relieves it the unit stays responsible: all clocks run on.
     Raises as `changing`; Silent where the document has no returns; Locked, TooLate, Missing.
     """
     async with changing(centre, ticket_id, version, actor) as change:
@@ -72,9 +70,6 @@ async def return_task(
         if task.role == LEAD:
             change.transition("return", rule=law.rule, why=kept.reason)
         limits.end(change, window)
-        for clock in _of_unit(change, task):
-            if clock.kind not in _NOT_STOPPED and clock.state in limits.OPEN:
-                limits.stop(change, clock)
         limits.start(change, "return", task)
     return change.ticket
 
@@ -106,7 +101,8 @@ async def review_return(
         is_lead = task.role == LEAD
         if accepted:
             change.task_transition(task, action, rule=rule, why=why)
-            limits.cancel_all(change, task, "退单已同意")
+            # What went over while the centre had the return on its table is not the unit's fault.
+            limits.cancel_all(change, task, "退单已同意", as_of=kept.at)
             await drop_requests(change, task, "退单已同意")
             if is_lead:
                 # Without a lead nobody assists: whoever is to assist the next lead gets a task of the next round.
@@ -118,9 +114,6 @@ async def review_return(
             task.return_locked = True
         back = "accepted" if task.accepted_at else "dispatched"
         change.task_transition(task, action, to=back, rule=rule, why=why)
-        for clock in _of_unit(change, task):
-            if clock.state == "stopped":
-                limits.reopen(change, clock)
         if is_lead:
             change.transition(action, to="in_hand" if task.accepted_at else "dispatched", rule=rule, why=why)
     return change.ticket
@@ -159,7 +152,3 @@ async def _open_return(change: Change, task: Task) -> Return:
         select(Return).where(Return.task_id == task.id, Return.decision == "").order_by(Return.id.desc()).limit(1)
     )
     return found.one()
-
-
-def _of_unit(change: Change, task: Task) -> list[Clock]:
-    return [clock for clock in change.clocks if clock.task_id == task.id and clock.unit == task.unit]

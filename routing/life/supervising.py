@@ -9,15 +9,19 @@ from typing import get_args
 
 from routing.centre import Centre
 from routing.law.provisions import Escalation
-from routing.life import given
+from routing.life import given, limits
 from routing.life.changing import Change, changing
 from routing.life.errors import BadValue, IllegalTransition
+from routing.life.states import WITH_UNITS
 from routing.life.tables import EscalationRecord
 from routing.storage import Ticket
 from routing.tickets import Actor
 
 TRIGGERS: tuple[str, ...] = get_args(Escalation.model_fields["trigger"].annotation)
-"""Why a ticket may be supervised or submitted; the law's own, and `other`."""
+"""Why a ticket may be supervised or submitted: what a document may name, and `other`."""
+
+OTHER = "other"
+"""The trigger of whatever a person thinks reason enough, also where the document does not say so."""
 
 
 async def supervise(
@@ -30,10 +34,21 @@ async def supervise(
         if change.ticket.supervised:
             raise IllegalTransition(f"工单 {change.ticket.serial} 已经在督办", rule=rule)
         why = given.text("why", why, rule=rule, what="督办的理由")
-        change.ticket.supervised = True
         change.transition("supervise", after=trigger, rule=rule, why=why)
+        begin(change)
         _keep(change, trigger, rule, why, supervise=True, leadership=False)
     return change.ticket
+
+
+def begin(change: Change) -> None:
+    """The ticket is supervised from now on, and the law's clocks of that start for every unit that is at work on it.
+
+    Raises BeyondCalendar.
+    """
+    change.ticket.supervised = True
+    for task in change.round_tasks:
+        if task.state != "completed" and change.ticket.state in WITH_UNITS:
+            limits.start(change, "supervision", task)
 
 
 async def end_supervision(centre: Centre, ticket_id: str, version: int, actor: Actor, *, why: str) -> Ticket:
@@ -83,9 +98,17 @@ async def instruct(
 
 
 def _rule(change: Change, trigger: str, default: str) -> str:
-    """The rule of the law's own trigger; of the table's row where the document has none of this kind."""
+    """The rule of the law's own trigger. Any other reason is a person's own decision, by the table's row."""
     given.one_of("trigger", trigger, TRIGGERS, rule=default, what="督办、呈批的情形")
-    return next((one.rule for one in change.law.escalations if one.trigger == trigger), default)
+    rules: dict[str, str] = {one.trigger: one.rule for one in change.law.escalations}
+    if trigger not in rules and trigger != OTHER:
+        raise BadValue(
+            f"{change.jurisdiction.document}没有把“{trigger}”列为督办、呈批的情形"
+            f"（有：{'、'.join(rules) or '没有'}；别的理由用 {OTHER}）",
+            rule=default,
+            field="trigger",
+        )
+    return rules.get(trigger, default)
 
 
 def _keep(change: Change, trigger: str, rule: str, why: str, *, supervise: bool, leadership: bool) -> None:

@@ -245,6 +245,12 @@ VERBS: tuple[Verb, ...] = (
         ),
     ),
     Verb(
+        "confirm-excuse",
+        "the centre confirms the accident or force majeure that a unit named",
+        lambda c, t, v, a, o: handling.confirm_excuse(c, t.id, v, a, unit=o.of_unit, why=o.why),
+        (_OF_UNIT, _text("--why", "how the centre knows", required=True)),
+    ),
+    Verb(
         "secure",
         "the unit is on the scene and has made it safe",
         lambda c, t, v, a, o: handling.secure(c, t.id, v, a, report=o.report),

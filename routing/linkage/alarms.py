@@ -15,10 +15,13 @@ from routing.linkage.metrics import once_committed
 from routing.linkage.tables import Alarm
 from routing.storage import Database
 
-Kind = Literal["caller_linkage", "line_exhausted", "agent_dropped", "rehearsal_failed", "notice_failed"]
-"""caller_linkage: asked for by the caller (a digit, spoken words), not by an agent; line_exhausted: no number of the
-line could be reached; agent_dropped: the caller is with the lines alone; rehearsal_failed; notice_failed: a station's
-webhook was not reached."""
+Kind = Literal[
+    "caller_linkage", "emergency_key", "line_exhausted", "agent_dropped", "rehearsal_failed", "notice_failed"
+]
+"""caller_linkage: asked for by the caller (a digit, spoken words), not by an agent; emergency_key: the caller pressed
+the key for help and was gone before anybody was there; line_exhausted: no number of the line could be reached;
+agent_dropped: the caller is with the lines alone; rehearsal_failed; notice_failed: a station's webhook was not
+reached."""
 
 
 async def raise_alarm(

@@ -111,6 +111,12 @@ def load(config_dir: Path, known_lines: list[str]) -> LinkagePlan:
     for index, entry in enumerate(file.stations):
         if names.count(entry.name) > 1:
             raise tree.error(("stations", index, "name"), f"'{entry.name}' is there twice; each may be there once")
+        if (first := next(one for one in file.stations if one.line == entry.line)) is not entry:
+            # What a station has been told is kept with the line: each notice would reach only one of the two.
+            raise tree.error(
+                ("stations", index, "line"),
+                f"'{first.name}' is the station of line '{entry.line}' already; each line can have one",
+            )
         if entry.line not in known_lines:
             known = ", ".join(known_lines) or "none"
             raise tree.error(

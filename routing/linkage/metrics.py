@@ -26,7 +26,7 @@ notices_waiting = Gauge(
 rehearsals = Counter("hotline_line_rehearsals_total", "Rehearsals of lines", ["line", "result"])
 line_rehearsed = Gauge(
     "hotline_line_rehearsed",
-    "1: the line's newest rehearsal connected; 0: it failed, or there is none",
+    "1: the line's newest rehearsal reached its test number; 0: it did not, is too old, or there is none",
     ["line"],
     multiprocess_mode="livemostrecent",
 )

@@ -22,6 +22,7 @@ from routing.jurisdiction import Jurisdiction
 from routing.linkage.configuration import Station
 from routing.linkage.summary import ReadOut, read_out
 from routing.linkage.tables import Linkage, LinkageLine, StationNotice
+from routing.secrecy.view import without_identity
 from routing.storage import Call, Ticket
 from routing.tickets import transcript_query
 
@@ -142,6 +143,8 @@ class _Details:
         if not may:
             for secret, instead in ((told.callback_number, "（号码保密）"), (told.person, "（身份保密）")):
                 sentence = sentence.replace(secret, instead) if secret else sentence
+            # What the caller said may hold the name and the number once more, in other words.
+            sentence = without_identity(sentence, ticket)
         self._common: dict[str, Any] = {
             "call_id": call.call_id,
             "ticket": {"id": ticket.id, "serial": ticket.serial},

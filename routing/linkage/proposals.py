@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from datetime import timedelta
 
 import structlog
 from redis.asyncio import Redis
@@ -23,6 +24,9 @@ _LINE = re.compile(r"[0-9]{3,6}")
 _MOST_WORDS = 20
 _LONGEST_WORD = 40
 
+_AGAIN = timedelta(seconds=45)
+"""So long after a no, words of danger are a new cry, also the same words."""
+
 
 async def propose_linkage(
     db: Database, redis: Redis, call_id: str, lines: Sequence[str], words: Sequence[str]
@@ -30,7 +34,7 @@ async def propose_linkage(
     """Show on the desks that the caller should be connected to `lines`, because of the `words` that were heard.
 
     An open proposal of the call takes in what is new. None when nothing is new: these lines are in the call, or
-    somebody has decided about them already. Raises BadProposal.
+    somebody has said no to them a moment ago, knowing these words. Raises BadProposal.
     """
     if not lines or not all(_LINE.fullmatch(line) for line in lines):
         raise BadProposal("要有至少一条专线，每条为3至6位数字，如119", field="lines")
@@ -42,7 +46,7 @@ async def propose_linkage(
             )
         )
         there = set(await session.scalars(select(LinkageLine.line).where(LinkageLine.call_id == call_id)))
-        known = there.union(*(one.lines for one in earlier))
+        known = there.union(*(one.lines for one in earlier if not _is_past(one, heard)))
         if not (fresh := [line for line in dict.fromkeys(lines) if line not in known]):
             return None
         proposal = next((one for one in earlier if one.state == "open"), None)
@@ -59,6 +63,14 @@ async def propose_linkage(
         # It is kept; the desks see it when they poll.
         log.warning("a proposal was not told to the desks", call_id=call_id, problem=str(problem))
     return proposal
+
+
+def _is_past(proposal: LinkageProposal, heard: Sequence[str]) -> bool:
+    """Whether the no to the proposal says nothing about what is heard now."""
+    if proposal.state != "dismissed":
+        return False
+    is_long_ago = proposal.decided_at is None or now() - proposal.decided_at >= _AGAIN
+    return is_long_ago or not set(heard) <= set(proposal.words)
 
 
 async def dismiss(db: Database, proposal_id: int, who: str) -> LinkageProposal:

@@ -19,7 +19,8 @@ LineState = Literal[
     "asked", "dialling", "ringing", "connected", "next_number", "redialling", "exhausted", "taken_out", "ended"
 ]
 """asked: nothing has been dialled yet; next_number: the last attempt found nobody, the next number follows;
-redialling: it had answered and dropped; exhausted: no number is left; ended: the linkage is over."""
+redialling: it had answered and dropped; exhausted: no number is left; ended: the linkage is over, or the line has
+hung up after all had been said."""
 
 _DIALLED = ("dialling", "ringing")
 
@@ -156,7 +157,7 @@ def line_state(
     if newest is None or (asked_since and newest.ended_at and newest.ended_at < asked_since):
         return "asked"
     if line.exhausted_dialling == newest.dialling:
-        return "exhausted"
+        return "exhausted" if line.told_caller else "ended"
     taken_out = last_stay is not None and last_stay.reason == "taken_out" and newest.outcome not in _DIALLED
     ended_by_us = newest.outcome == "cancelled" or (newest.outcome == "answered" and newest.ended_at is not None)
     if taken_out or ended_by_us:

@@ -278,9 +278,16 @@ async def _exhausted(
     session: AsyncSession, linkage: Linkage, event: events.LineExhausted, ticket: Ticket, jurisdiction: Jurisdiction
 ) -> None:
     line = await _line(session, linkage, event.line, event.at)
+    if not event.told_caller:
+        # It had answered, and hung up at last: it has said what it had to say, nobody was left unhelped.
+        line.exhausted_dialling, line.told_caller = event.dialling, False
+        await _not_dropped(session, event)
+        rule = jurisdiction.emergency.article
+        note(session, ticket, event.at, "linkage_line_ended", after=event.line, why=f"{event.line} 已结束", rule=rule)
+        return
     if line.exhausted_at is None or event.at >= line.exhausted_at:
         line.exhausted_at, line.exhausted_dialling = event.at, event.dialling
-    line.told_caller = line.told_caller or event.told_caller
+    line.told_caller = True
     once_committed(session, metrics.exhausted.labels(event.line).inc)
     note(
         session,
@@ -288,7 +295,7 @@ async def _exhausted(
         event.at,
         "linkage_exhausted",
         after=event.line,
-        why=f"{event.line} 所有号码均未接通{'，已向来电人播报号码' if event.told_caller else ''}",
+        why=f"{event.line} 所有号码均未接通，已向来电人播报号码",
         rule=jurisdiction.emergency.article,
     )
     if ticket.state == "draft" and ticket.attention != LINE_EXHAUSTED:
@@ -300,8 +307,25 @@ async def _exhausted(
         event.at,
         call_id=event.call_id,
         line=event.line,
-        detail="told_caller" if event.told_caller else "",
+        detail="told_caller",
     )
+
+
+async def _not_dropped(session: AsyncSession, event: events.LineExhausted) -> None:
+    """The last attempt of this dialling was a conversation, and its end no drop."""
+    query = (
+        select(LineAttempt)
+        .where(
+            LineAttempt.call_id == event.call_id,
+            LineAttempt.line == event.line,
+            LineAttempt.dialling == event.dialling,
+        )
+        .order_by(LineAttempt.attempt.desc())
+        .limit(1)
+    )
+    last = await session.scalar(query)
+    if last is not None and last.outcome == "dropped":
+        last.outcome = "answered"
 
 
 async def _muted(session: AsyncSession, event: events.PartyMuted) -> None:

@@ -41,14 +41,18 @@ _MARGIN_SECONDS = 15.0
 _INTERRUPTED_AFTER = timedelta(minutes=15)
 _DATABASE_AWAY = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
-Standing = Literal["works", "failed", "stale", "never"]
+ECHO = "echo"
+"""`number` of a rehearsal of a line without `test:`: our own echo answered, nobody has called the line."""
+
+Standing = Literal["works", "untested", "failed", "stale", "never"]
 
 
 @dataclass(frozen=True)
 class LineStanding:
     """What is known of a line from its rehearsals. `newest`: the newest that has ended; `worked_at`: the last success.
 
-    `standing`: works; failed (the newest did); stale (the last is too long ago); never (none has ended).
+    `standing`: works; untested (only our own echo was called); failed (the newest did); stale (the last is too long
+    ago); never (none has ended).
     """
 
     line: str
@@ -120,7 +124,7 @@ async def standings(
         }
         last_success = (
             select(LineRehearsal.line, func.max(LineRehearsal.ended_at))
-            .where(LineRehearsal.line.in_(names), LineRehearsal.result == "connected")
+            .where(LineRehearsal.line.in_(names), LineRehearsal.result == "connected", LineRehearsal.number != ECHO)
             .group_by(LineRehearsal.line)
         )
         worked = {row[0]: row[1] for row in await session.execute(last_success)}
@@ -132,6 +136,8 @@ async def standings(
             if row is None
             else "failed"
             if row.result != "connected"
+            else "untested"
+            if row.number == ECHO
             else "stale"
             if row.at < oldest
             else "works"
@@ -253,6 +259,7 @@ def in_words(found: Sequence[LineStanding]) -> str:
     """What is wrong with the lines, in a sentence; empty when all work."""
     told = {
         "failed": "演练没有接通",
+        "untested": "没有测试号码，从未真正呼叫过",
         "stale": "很久没有演练",
         "never": "从未演练",
     }

@@ -71,9 +71,9 @@ class LinkageLine(Base):
     """When it answered for the first time."""
     exhausted_at: Mapped[datetime | None] = mapped_column(default=None)
     exhausted_dialling: Mapped[str] = mapped_column(default="")
-    """Which dialling of it found nobody (the newest such)."""
+    """Which dialling of it has come to its end (the newest such): it found nobody, or it had answered and hung up."""
     told_caller: Mapped[bool] = mapped_column(default=False)
-    """The number was read to the caller."""
+    """That dialling found nobody, and the number was read to the caller."""
     told: Mapped[str] = mapped_column(default="")
     """The last stage that its station was told of: asked, answered, ended; empty: none."""
     told_details: Mapped[str] = mapped_column(default="")

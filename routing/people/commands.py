@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from routing.centre import Centre
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
-def add_parser(subparsers: Subparsers) -> None:
-    """Add `units ...`; the parsed arguments then have `handler`, a function (args, settings) -> exit code."""
+def add_actions(units: argparse.ArgumentParser) -> None:
+    """Add the actions of `units`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     from routing.command_line import add_actor, at_the_centre, day, moment
 
-    units = subparsers.add_parser("units", help="units: people, changes to report, the chiefs' roster; import, export")
     actions = units.add_subparsers(required=True, metavar="ACTION")
 
     people = actions.add_parser("people", help="head, deputy and clerks, of one unit or of all; as CSV or YAML")

@@ -10,12 +10,9 @@ if TYPE_CHECKING:
     from routing.centre import Centre
     from settings import Settings
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
-def add_parser(subparsers: Subparsers) -> None:
-    """Add `keys ...` and `secrecy ...`; the parsed arguments then have `handler`."""
-    keys = subparsers.add_parser("keys", help="the keys with which citizens' words are sealed: show, rotate, drop")
+def add_keys(keys: argparse.ArgumentParser) -> None:
+    """Add the actions of `keys`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     actions = keys.add_subparsers(required=True, metavar="ACTION")
     for name, explained in (
         ("show", "which keys there are and how much is sealed with each"),
@@ -28,13 +25,12 @@ def add_parser(subparsers: Subparsers) -> None:
         parser = actions.add_parser(name, help=explained)
         parser.add_argument("key", help="such as k2")
         parser.set_defaults(handler=_keys, action=name)
-    _add_secrecy(subparsers)
 
 
-def _add_secrecy(subparsers: Subparsers) -> None:
+def add_secrecy(secrecy: argparse.ArgumentParser) -> None:
+    """Add the actions of `secrecy`; the parsed arguments then have `handler`."""
     from routing import command_line
 
-    secrecy = subparsers.add_parser("secrecy", help="confidentiality: mark, reveal, readings, releases")
     actions = secrecy.add_subparsers(required=True, metavar="ACTION")
 
     mark = actions.add_parser("mark", help="say what of a ticket is confidential")
@@ -129,11 +125,11 @@ async def _mark(centre: Centre, arguments: argparse.Namespace) -> None:
     from routing import command_line
     from routing.secrecy.marking import set_secrecy
 
-    ticket_id, version = await _ticket(centre, arguments.ticket)
+    ticket = await command_line.ticket_named(centre, arguments.ticket)
     marked = await set_secrecy(
         centre,
-        ticket_id,
-        version,
+        ticket.id,
+        ticket.version,
         command_line.actor_of(arguments),
         identity=arguments.identity,
         content=arguments.content,
@@ -148,15 +144,15 @@ async def _reveal(centre: Centre, arguments: argparse.Namespace) -> None:
     from routing import command_line
     from routing.secrecy.reading import reveal
 
-    ticket_id, _ = await _ticket(centre, arguments.ticket)
-    print(await reveal(centre, ticket_id, arguments.field, command_line.actor_of(arguments), arguments.why))
+    ticket = await command_line.ticket_named(centre, arguments.ticket)
+    print(await reveal(centre, ticket.id, arguments.field, command_line.actor_of(arguments), arguments.why))
 
 
 async def _readings(centre: Centre, arguments: argparse.Namespace) -> None:
     from routing import command_line
     from routing.secrecy.reading import readings
 
-    ticket_id = (await _ticket(centre, arguments.ticket))[0] if arguments.ticket else ""
+    ticket_id = (await command_line.ticket_named(centre, arguments.ticket)).id if arguments.ticket else ""
     found = await readings(centre, ticket_id=ticket_id, since=centre.now() - timedelta(days=arguments.days))
     names = ("at", "actor", "role", "unit", "ticket_id", "field", "reason", "outcome")
     if arguments.json:
@@ -194,21 +190,3 @@ async def _releases(centre: Centre, arguments: argparse.Namespace) -> None:
         command_line.print_json(found)
     for one in found if not arguments.json else []:
         print("  ".join(str(value) or "-" for value in one.values()))
-
-
-async def _ticket(centre: Centre, name: str) -> tuple[str, int]:
-    """Id and version of a ticket, by its id or serial number. Raises NoSuchTicket."""
-    from sqlalchemy import or_, select
-
-    from routing.storage import Ticket
-    from routing.ticket_errors import NoSuchTicket
-
-    async with centre.db.session() as session:
-        found = (
-            await session.execute(
-                select(Ticket.id, Ticket.version).where(or_(Ticket.id == name, Ticket.serial == name))
-            )
-        ).first()
-    if found is None:
-        raise NoSuchTicket(f"没有编号为 {name} 的工单")
-    return found.id, found.version

@@ -12,7 +12,7 @@ from routing.life.tables import Submission
 from routing.secrecy.errors import RevealRefused
 from routing.secrecy.rights import KIND_OF, sight
 from routing.secrecy.tables import AccessEntry
-from routing.secrecy.view import standing_to, text_of
+from routing.secrecy.view import standing_to, text_of, without_identity
 from routing.tickets import Actor, transcript_query
 
 _RULE = "YZ-26"
@@ -39,7 +39,8 @@ async def reveal(centre: Centre, ticket_id: str, field: str, actor: Actor, reaso
                     unit=actor.unit,
                     ticket_id=ticket.id,
                     field=field,
-                    reason=why,
+                    # The log can only be added to, and is read by auditors: it repeats nothing of what it guards.
+                    reason=without_identity(why, ticket),
                     outcome="refused" if seen == "hidden" else "shown",
                 )
             )

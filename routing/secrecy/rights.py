@@ -83,7 +83,8 @@ def standing_of(ticket: Ticket, actor: Actor, tasks: Iterable[Task] = (), call_a
     if in_centre and (ticket.accepted_by == actor.name or _talked(actor, call_agent)):
         return "taker"
     if ticket.restricted_to:
-        return "discipline" if actor.unit == ticket.restricted_to else "none"
+        of_discipline = role == "discipline" or role in UNIT_ROLES
+        return "discipline" if of_discipline and actor.unit == ticket.restricted_to else "none"
     if in_centre:
         return "centre"
     if role in UNIT_ROLES and any(one.unit == actor.unit and one.state not in _NO_LONGER for one in tasks):

@@ -15,6 +15,7 @@ from routing.history import MACHINE
 from routing.life.tables import Submission, Task
 from routing.secrecy.rights import KIND_OF, Sight, Standing, sight, standing_of
 from routing.storage import FIELDS, Call, Ticket, TicketChange
+from routing.ticket_errors import quoted
 from routing.tickets import Actor, NoSuchTicket
 
 CONFIDENTIAL = "（保密）"
@@ -101,7 +102,7 @@ async def standing_to(
         ((_, standing),) = await standings(session, [ticket], actor)
         if standing != "none":
             return ticket, standing
-    raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单")
+    raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单")
 
 
 async def standings(session: AsyncSession, tickets: Sequence[Ticket], actor: Actor) -> list[tuple[Ticket, Standing]]:

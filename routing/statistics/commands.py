@@ -6,21 +6,17 @@ import argparse
 import json
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from routing.centre import Centre
+from routing.command_line import actor_of, add_actor, at_the_centre
+from routing.life.states import PERSONS
 from routing.statistics.export import export
 from routing.statistics.periods import BadPeriod, Period, containing, parsed
 from routing.statistics.report import Table, broken_down, ranking, rows_as_text, whole
-from routing.watch.commands import actor, at_the_centre, who
-
-if TYPE_CHECKING:
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
-def add_parser(subparsers: Subparsers) -> None:
-    """Add `statistics ...`; the parsed arguments then have `handler`, a function (args, settings) -> exit code."""
-    statistics = subparsers.add_parser("statistics", help="figures, rates, places, exports of a week, month or year")
+def add_actions(statistics: argparse.ArgumentParser) -> None:
+    """Add the actions of `statistics`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     actions = statistics.add_subparsers(required=True, metavar="ACTION")
 
     figures = actions.add_parser("figures", help="the figures of a period")
@@ -37,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
     leaving.add_argument("file", type=_export_file, help="where to; its ending decides the format")
     leaving.add_argument("--release", type=int, default=None, help="number of the approval, where one is needed")
     _period(leaving)
-    who(leaving)
+    add_actor(leaving, PERSONS)
     leaving.set_defaults(handler=at_the_centre(_export))
 
 
@@ -83,7 +79,7 @@ async def _export(centre: Centre, arguments: argparse.Namespace) -> None:
     content = await export(
         centre,
         period,
-        actor(arguments),
+        actor_of(arguments),
         file_format="xlsx" if file.suffix == ".xlsx" else "csv",
         release_id=arguments.release,
     )

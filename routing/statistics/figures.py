@@ -32,7 +32,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, extract, func, literal
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from routing.centre import Centre
-from routing.law.provisions import Law
+from routing.law.law import Law
 from routing.life.tables import Callback, Clock, Rating, Task, ViolationRecord
 from routing.statistics.periods import Period
 from routing.statistics.rates import NOTHING, Rate

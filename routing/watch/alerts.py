@@ -39,10 +39,12 @@ async def look_around(centre: Centre) -> int:
     """
     now = centre.now()
     today = centre.calendar.day_of(now)
+    async with centre.db.begin() as session:
+        reminded = await say(session, _training(centre), now, again=False)
     async with centre.db.session() as session:
         last = await session.get(WatchMark, _MARK)
     if last is not None and centre.calendar.day_of(last.until) >= today:
-        return 0
+        return reminded
     problems: list[Exception] = []
     said: list[Said] = []
     for look in (_calendar, _experts, _clusters, _stale_knowledge, _contacts):
@@ -54,8 +56,28 @@ async def look_around(centre: Centre) -> int:
         if not problems:
             await mark(session, _MARK, now)
     if problems:
-        raise problems[0]
-    return new
+        raise problems[0] if len(problems) == 1 else ExceptionGroup("subjects of the day", problems)
+    return reminded + new
+
+
+def _training(centre: Centre) -> list[Said]:
+    """The reminder after the shift, from its hour on, and the regular training, once in each span (QH-1)."""
+    here = centre.now().astimezone(centre.jurisdiction.zone)
+    today = here.date()
+    law = centre.jurisdiction.law_at(centre.now()).training
+    if law is None:
+        return []
+    said = []
+    if law.reminder_at is not None and f"{here:%H:%M}" >= law.reminder_at:
+        elements = "、".join(law.elements)
+        text = f"交班后的日提醒：接话按五要素（{elements}）询问记录（{law.article}）"
+        said.append(Said(f"reminder:{today}", CENTRE, "training", text, law.rule))
+    if law.every is not None:
+        # Counted from the day from which the rule holds; said at the first look of each span, however late that is.
+        begun = today - timedelta(days=(today - law.since).days % law.every.value)
+        text = f"{begun:%Y年%m月%d日}起的 {law.every.value} 天里应开展一次全员培训（{law.article}）"
+        said.append(Said(f"training:{begun}", CENTRE, "training", text, law.rule))
+    return said
 
 
 async def _found(

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from routing.centre import Centre
-from routing.jurisdiction import load
-from routing.law.calendar import calendar_of
-from routing.life.states import PERSONS, SAME_AS
+from routing.command_line import Work, actor_of, add_actor, at_the_centre
+from routing.life.states import PERSONS
 from routing.life.tables import EscalationRecord, ViolationRecord
-from routing.secrecy.keys import key_file
-from routing.secrecy.opening import open_database
-from routing.storage import migrate
-from routing.tickets import Actor, TicketError
 from routing.watch import decisions
 from routing.watch.alerts import look_around
 from routing.watch.findings import look_at_events
@@ -26,17 +18,9 @@ from routing.watch.inbox import acknowledge, inbox
 from routing.watch.rounds import look_at_clocks
 from routing.watch.tables import Notice
 
-if TYPE_CHECKING:
-    from settings import Settings
 
-    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
-
-Work = Callable[[Centre, argparse.Namespace], Awaitable[None]]
-
-
-def add_parser(subparsers: Subparsers) -> None:
-    """Add `watch ...`; the parsed arguments then have `handler`, a function (args, settings) -> exit code."""
-    watch = subparsers.add_parser("watch", help="limits: look once, the inbox, proposals and violations to decide")
+def add_actions(watch: argparse.ArgumentParser) -> None:
+    """Add the actions of `watch`; the parsed arguments then have `handler`, (args, settings) -> exit code."""
     actions = watch.add_subparsers(required=True, metavar="ACTION")
 
     once = actions.add_parser("round", help="look once at all limits, and at what happened (safe beside a running one)")
@@ -49,7 +33,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
     seen = actions.add_parser("acknowledge", help="take a notice out of the inbox")
     seen.add_argument("number", type=int)
-    who(seen)
+    add_actor(seen, PERSONS)
     _json(seen, _acknowledge)
 
     _json(actions.add_parser("proposals", help="supervision and submissions that wait for a decision"), _proposals)
@@ -58,7 +42,7 @@ def add_parser(subparsers: Subparsers) -> None:
         decide.add_argument("number", type=int)
         decide.add_argument("--why", default="", help="the reason (required to dismiss)")
         decide.add_argument("--version", type=int, default=None, help="the ticket's version that you have seen")
-        who(decide)
+        add_actor(decide, PERSONS)
         _json(decide, _confirm if name == "confirm" else _dismiss)
 
     listed = actions.add_parser("violations", help="violations, by default those that wait for a decision")
@@ -69,58 +53,15 @@ def add_parser(subparsers: Subparsers) -> None:
     decided.add_argument("number", type=int)
     decided.add_argument("decision", choices=["confirm", "dismiss", "criticised"])
     decided.add_argument("--why", default="", help="the reason (required to dismiss)")
-    who(decided)
+    add_actor(decided, PERSONS)
     _json(decided, _violation)
     noted = actions.add_parser("record", help="write down a violation that only people can see (V3 to V6)")
     noted.add_argument("violation", help="V3, V4, ...")
     noted.add_argument("--against", required=True, metavar="UNIT", help="the unit that committed it")
     noted.add_argument("--facts", required=True)
     noted.add_argument("--ticket", default=None, help="id of the ticket that it is about")
-    who(noted)
+    add_actor(noted, PERSONS)
     _json(noted, _record)
-
-
-def who(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say who acts."""
-    roles = [*PERSONS, *SAME_AS]
-    parser.add_argument("--as", dest="name", required=True, metavar="NAME", help="who acts")
-    parser.add_argument("--role", required=True, choices=roles, metavar="ROLE", help=f"one of {', '.join(roles)}")
-    parser.add_argument("--unit", default="", help="of which unit (for the roles of units)")
-
-
-def actor(arguments: argparse.Namespace) -> Actor:
-    """Who acts, as the options say."""
-    return Actor(arguments.name, arguments.role, arguments.unit)
-
-
-def at_the_centre(work: Work) -> Callable[[argparse.Namespace, Settings], int]:
-    """A handler that opens the hotline's database, does `work` and shows its errors; the exit code is 0 or 1."""
-
-    def handle(arguments: argparse.Namespace, settings: Settings) -> int:
-        return asyncio.run(_done(work, arguments, settings))
-
-    return handle
-
-
-async def _done(work: Work, arguments: argparse.Namespace, settings: Settings) -> int:
-    jurisdiction = load(settings.jurisdiction_dir / f"{settings.hotline.jurisdiction}.yaml")
-    calendar = calendar_of(settings.config_dir / "calendars", jurisdiction)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    await migrate(settings.database_url)
-    database = await open_database(settings.database_url, key_file(settings.data_dir))
-    try:
-        await work(Centre(database, jurisdiction, calendar), arguments)
-    except TicketError as problem:
-        told = {"code": problem.code, "rule": problem.rule, "field": problem.field, "message": str(problem)}
-        if getattr(arguments, "json", False):
-            print(json.dumps({"error": told}, ensure_ascii=False))
-        else:
-            where = "，".join(part for part in (problem.rule, problem.field) if part)
-            print(f"error: {problem.code}: {problem}{f'（{where}）' if where else ''}", file=sys.stderr)
-        return 1
-    finally:
-        await database.close()
-    return 0
 
 
 def _json(parser: argparse.ArgumentParser, work: Work) -> None:
@@ -146,7 +87,7 @@ async def _inbox(centre: Centre, arguments: argparse.Namespace) -> None:
 
 
 async def _acknowledge(centre: Centre, arguments: argparse.Namespace) -> None:
-    _show([_notice(await acknowledge(centre, arguments.number, actor(arguments)))], arguments)
+    _show([_notice(await acknowledge(centre, arguments.number, actor_of(arguments)))], arguments)
 
 
 async def _proposals(centre: Centre, arguments: argparse.Namespace) -> None:
@@ -155,14 +96,14 @@ async def _proposals(centre: Centre, arguments: argparse.Namespace) -> None:
 
 async def _confirm(centre: Centre, arguments: argparse.Namespace) -> None:
     ticket = await decisions.confirm_escalation(
-        centre, arguments.number, arguments.version, actor(arguments), why=arguments.why
+        centre, arguments.number, arguments.version, actor_of(arguments), why=arguments.why
     )
     _show([{"ticket": ticket.serial, "version": ticket.version, "supervised": ticket.supervised}], arguments)
 
 
 async def _dismiss(centre: Centre, arguments: argparse.Namespace) -> None:
     ticket = await decisions.dismiss_escalation(
-        centre, arguments.number, arguments.version, actor(arguments), why=arguments.why
+        centre, arguments.number, arguments.version, actor_of(arguments), why=arguments.why
     )
     _show([{"ticket": ticket.serial, "version": ticket.version, "supervised": ticket.supervised}], arguments)
 
@@ -174,11 +115,11 @@ async def _violations(centre: Centre, arguments: argparse.Namespace) -> None:
 
 async def _violation(centre: Centre, arguments: argparse.Namespace) -> None:
     if arguments.decision == "criticised":
-        record = await decisions.criticise(centre, arguments.number, actor(arguments))
+        record = await decisions.criticise(centre, arguments.number, actor_of(arguments))
     else:
         confirmed = arguments.decision == "confirm"
         record = await decisions.decide_violation(
-            centre, arguments.number, actor(arguments), confirmed=confirmed, why=arguments.why
+            centre, arguments.number, actor_of(arguments), confirmed=confirmed, why=arguments.why
         )
     _show([_shown(record)], arguments)
 
@@ -189,7 +130,7 @@ async def _record(centre: Centre, arguments: argparse.Namespace) -> None:
         arguments.against,
         arguments.violation,
         arguments.facts,
-        actor(arguments),
+        actor_of(arguments),
         ticket_id=arguments.ticket,
     )
     _show([_shown(record)], arguments)

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator
 from sqlalchemy import select
 
 from routing.centre import Centre
-from routing.life import given
+from routing.history import MACHINE
+from routing.life import given, supervising
 from routing.life.changing import Change, changing, check_actor
 from routing.life.errors import LawError, NotAllowed
 from routing.life.states import DECIDES, ROLE_NAMES, role_of
 from routing.life.tables import EscalationRecord, ViolationRecord
 from routing.storage import Ticket
+from routing.ticket_errors import quoted
 from routing.tickets import Actor, NoSuchTicket
 from routing.watch.notices import Said, say
 
@@ -73,7 +75,7 @@ async def confirm_escalation(
         kept = given.text("why", why, rule=record.rule, what="说明", required=False)
         if record.supervise and not change.ticket.supervised:
             change.transition("supervise", rule=record.rule, after=record.trigger, why=kept)
-            change.ticket.supervised = True
+            supervising.begin(change)
         if record.leadership:
             change.transition("submit_to_leadership", rule=record.rule, after=record.trigger, why=kept)
         _decided(record, "confirmed", change, kept)
@@ -106,7 +108,7 @@ async def record_violation(
     kept = given.text("facts", facts, rule=rule, what="事实")
     async with centre.db.begin() as session:
         if ticket_id is not None and await session.get(Ticket, ticket_id) is None:
-            raise NoSuchTicket(f"没有编号为 {ticket_id} 的工单", field="ticket_id")
+            raise NoSuchTicket(f"没有编号为 {quoted(ticket_id)} 的工单", field="ticket_id")
         at = centre.now()
         record = ViolationRecord(
             unit=unit,
@@ -214,11 +216,13 @@ def _told_units(change: Change, record: EscalationRecord) -> list[Said]:
 
 
 def _told_unit(record: ViolationRecord) -> Said:
+    # What a person wrote down may name people; it stays in the record, which is sealed.
+    what = record.facts if record.by == MACHINE else f"违规记录第 {record.id} 号"
     return Said(
         subject=f"violation:{record.id}",
         unit=record.unit,
         kind="violation",
-        text=f"{record.facts}，认定为八条规定的 {record.violation}",
+        text=f"{what}，认定为八条规定的 {record.violation}",
         rule=record.rule,
         ticket_id=record.ticket_id,
     )

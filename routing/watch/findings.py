@@ -7,15 +7,15 @@ been proposed already, by the same key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from sqlalchemy import Exists, func, select, update
+from sqlalchemy import Exists, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from routing.centre import Centre
 from routing.dispatching.tables import LeaderCall
-from routing.law.provisions import Law, Violation
+from routing.law.law import Law
+from routing.law.provisions import Violation
 from routing.life.tables import Callback, Clock, EscalationRecord, Rating, Task, ViolationRecord
 from routing.statistics.periods import Period, containing
 from routing.storage import Ticket
@@ -31,6 +31,9 @@ NOT_SOLVED = ("unsolved", "untreated")
 
 _MARK = "events"
 _OVERLAP = timedelta(hours=1)
+
+_LONGEST_REVIEW = timedelta(days=366)
+"""How far back a limit may lie that is found late, or explained, only now."""
 
 
 async def look_at_events(centre: Centre) -> int:
@@ -67,9 +70,12 @@ async def _concerned(session: AsyncSession, centre: Centre, law: Law, since: dat
 
 
 async def _reports(session: AsyncSession, centre: Centre, since: datetime | None) -> list[Concerned]:
+    # At each dispatch by what the ticket is then: what came back as a complaint may go out as a report.
+    sent = select(Task.ticket_id).where(Task.dispatched_at >= since) if since is not None else None
     query = select(Ticket.id, Ticket.serial).where(
         Ticket.intent == REPORT,
-        Ticket.dispatched_at.is_not(None) if since is None else Ticket.dispatched_at >= since,
+        Ticket.dispatched_at.is_not(None),
+        Ticket.id.in_(sent) if sent is not None else true(),
         Ticket.jurisdiction == centre.jurisdiction.id,
         ~_proposed("report"),
     )
@@ -140,10 +146,10 @@ async def _violations(session: AsyncSession, centre: Centre, law: Law, since: da
     if (sent_back := counted.get("V1")) is not None:
         new += await propose_violations(session, await _redone_in_a_row(session, centre, sent_back), now)
     if (unexplained := counted.get("V2")) is not None:
-        for month in _months(centre, since, now):
+        for month in await _months(session, centre, since, now):
             suspected = await _late_and_unexplained(session, centre, unexplained, month)
             new += await propose_violations(session, suspected, now)
-            await _bring_up_to_date(session, suspected)
+            await _bring_up_to_date(session, centre, unexplained, month, suspected)
     return new
 
 
@@ -212,29 +218,53 @@ async def _late_and_unexplained(
     ]
 
 
-async def _bring_up_to_date(session: AsyncSession, suspected: list[Suspected]) -> None:
-    """The facts of proposals that nobody has decided yet follow the count; a decided one keeps what was decided on."""
-    for one in suspected:
-        await session.execute(
-            update(ViolationRecord)
-            .where(
-                ViolationRecord.unit == one.unit,
-                ViolationRecord.violation == one.violation,
-                ViolationRecord.occasion == one.occasion,
-                ViolationRecord.state == "proposed",
-                ViolationRecord.facts != one.facts,
-            )
-            .values(facts=one.facts)
+async def _bring_up_to_date(
+    session: AsyncSession, centre: Centre, law: Violation, month: Period, suspected: list[Suspected]
+) -> None:
+    """The facts of proposals that nobody has decided yet follow the count, also below what the law demands: units may
+    have given their reasons since. A decided one keeps what was decided on."""
+    facts = {one.unit: one.facts for one in suspected}
+    proposed = await session.scalars(
+        select(ViolationRecord)
+        .where(
+            ViolationRecord.violation == law.id,
+            ViolationRecord.occasion == month.name,
+            ViolationRecord.state == "proposed",
+            ViolationRecord.unit.in_(centre.jurisdiction.units),
+        )
+        .order_by(ViolationRecord.id)
+    )
+    for one in proposed:
+        one.facts = facts.get(one.unit) or (
+            f"{unit_name(centre, one.unit)}{month.first:%Y年%m月}未按规定时间办理和反馈、又没有说明原因的工单"
+            f"已不到 {law.threshold} 件（其余的已说明原因），请核实是否撤销"
         )
 
 
-def _months(centre: Centre, since: datetime, now: datetime) -> Iterator[Period]:
-    """The months that a look goes over: the one it began in, the present one, and those between."""
+async def _months(session: AsyncSession, centre: Centre, since: datetime, now: datetime) -> list[Period]:
+    """The months that a look goes over: the one it began in, the present one, those between, and earlier ones in which
+    a limit lay whose ticket was changed since: reviewed, and so found late, or explained."""
     month = containing(centre.calendar.day_of(since), "month")
     last = containing(centre.calendar.day_of(now), "month")
+    found = {}
     while month.first <= last.first:
-        yield month
+        found[month.first] = month
         month = containing(month.after, "month")
+    changed = (
+        select(Clock.due_at)
+        .join(Ticket, Ticket.id == Clock.ticket_id)
+        .where(
+            LATE,
+            Clock.due_at >= since - _LONGEST_REVIEW,
+            Clock.due_at < now,
+            Ticket.updated_at >= since,
+            Ticket.jurisdiction == centre.jurisdiction.id,
+        )
+    )
+    for due_at in await session.scalars(changed):
+        month = containing(centre.calendar.day_of(due_at), "month")
+        found[month.first] = month
+    return [found[first] for first in sorted(found)]
 
 
 async def _criticisms(session: AsyncSession, centre: Centre, law: Law, now: datetime) -> None:
@@ -246,7 +276,11 @@ async def _criticisms(session: AsyncSession, centre: Centre, law: Law, now: date
     times = func.count(ViolationRecord.id)
     query = (
         select(ViolationRecord.unit, times.label("times"))
-        .where(ViolationRecord.criticised_at >= begin, ViolationRecord.criticised_at < end)
+        .where(
+            ViolationRecord.criticised_at >= begin,
+            ViolationRecord.criticised_at < end,
+            ViolationRecord.unit.in_(centre.jurisdiction.units),
+        )
         .group_by(ViolationRecord.unit)
         .having(times >= law.criticism.threshold)
     )

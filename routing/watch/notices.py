@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from routing.history import MACHINE
 from routing.law.provisions import Escalation
 from routing.life.tables import EscalationRecord, ViolationRecord
+from routing.secrecy.keys import Keys
+from routing.secrecy.sealing import place_of, seal_value
 from routing.storage import Base
 from routing.watch.tables import Notice, WatchMark
 
@@ -101,6 +103,13 @@ async def propose_violations(session: AsyncSession, suspected: Iterable[Suspecte
         vars(one) | {"state": "proposed", "at": at, "by": MACHINE, "decided_by": "", "why": "", "objection": ""}
         for one in found.values()
     ]
+    keys: Keys | None = session.info.get("keys")
+    for row in rows:
+        if keys is None:
+            break
+        # Written as rows, past the sealing of objects.
+        where = place_of("violations", "facts", (row["unit"], row["violation"], row["occasion"]))
+        row["facts"] = seal_value(keys, row["facts"], where, as_json=False)
     new = await _write(session, ViolationRecord, ("unit", "violation", "occasion"), rows)
     await say(
         session,

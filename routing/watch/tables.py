@@ -19,7 +19,8 @@ class Notice(Base):
     One subject has one notice per reader, brought up to date by whatever happens to it next: a watch that catches up
     after days says of each clock once where it stands, not all that it would have said on the way.
 
-    `kind`: warning, overdue, proposal, violation, criticism, knowledge, contacts, calendar, cluster, experts.
+    `kind`: warning, overdue, proposal, violation, criticism, knowledge, contacts, calendar, cluster, experts,
+    training.
     """
 
     __tablename__ = "notices"

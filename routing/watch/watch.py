@@ -123,9 +123,9 @@ async def heed_calendar(centre: Centre) -> None:
         log.info("limits were brought to the calendar", tickets=done.tickets, moved=done.moved)
     if done.beyond:
         log.error("limits lie beyond the calendar; enter the year in config/calendars/", tickets=len(done.beyond))
-    for ticket_id, problem in done.failed.items():
+    for ticket_id, reason in done.failed.items():
         log.error(
-            "limits could not be brought to the calendar; the next start tries again", ticket=ticket_id, problem=problem
+            "limits could not be brought to the calendar; the next start tries again", ticket=ticket_id, problem=reason
         )
 
 

@@ -16,8 +16,8 @@ from tests.asr_models.archives import zipped
 
 def run(data_dir: Path, *words: str) -> int:
     parser = argparse.ArgumentParser()
-    commands.add_parser(parser.add_subparsers(required=True))
-    args = parser.parse_args(["models", *words])
+    commands.add_actions(parser)
+    args = parser.parse_args(words)
     code: int = args.handler(args, configuration.load(configuration.ROOT / "config", data_dir))
     return code
 

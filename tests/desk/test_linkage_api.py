@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -17,7 +18,7 @@ from ivr.commands import DropLine, EndLinkage, LeaveLinkage, LinkLines, Mute, Un
 from ivr.events import now
 from routing.linkage.alarms import raise_alarm
 from routing.linkage.proposals import propose_linkage
-from routing.linkage.tables import Linkage, LinkageLine, LinkagePresence
+from routing.linkage.tables import Linkage, LinkageLine, LinkagePresence, LinkageProposal
 from routing.storage import Ticket
 from settings import ROOT
 from tests.desk.answering_bridge import AnsweringBridge, answering_bridge
@@ -142,6 +143,18 @@ async def test_only_those_with_a_part_in_the_call_may_act(desk: Running, bridge:
         assert await status_of(agent, waiting) == 202, "nobody else is with this caller"
         assert await status_of(agent, other) == 403
         assert await status_of(agent, joined) == 202, "the agent was rung into the conference"
+        act = await acting(agent)
+        for verb, what, body in (
+            ("POST", "/end", None),
+            ("POST", "/leave", None),
+            ("POST", "/mute", {"party": "caller"}),
+            ("DELETE", "/119", None),
+        ):
+            status, _ = await act(verb, f"/api/calls/{waiting.call_id}/linkage{what}", body)
+            assert status == 403, f"{what}: asking for lines is all that a stranger may do"
+        async with agent.get(f"/?call={waiting.call_id}") as answer:
+            page = await answer.text()
+        assert re.search(r'id="line-119"[^>]*>', page) and not re.search(r'id="line-119"[^>]* disabled', page)
     async with desk.signed_in("8004") as supervisor:
         assert await status_of(supervisor, other) == 202
     async with await desk.api("supervisor") as program:
@@ -381,6 +394,22 @@ async def test_alarms_and_proposals_on_all_desks(desk: Running) -> None:
         async with session.get("/api/linkage/alarms") as answer:
             assert await answer.json() == {"alarms": [], "proposals": []}
     assert await propose_linkage(desk.database, desk.redis, call.call_id, ["119"], ["着火"]) is None
+    heavier = await propose_linkage(desk.database, desk.redis, call.call_id, ["119"], ["着火", "救命"])
+    assert heavier is not None and heavier.lines == ["119"], "new words are a new cry"
+    async with desk.database.begin() as session:
+        long_ago = {"state": "dismissed", "decided_at": now() - timedelta(minutes=2)}
+        await session.execute(update(LinkageProposal).values(**long_ago))
+    again = await propose_linkage(desk.database, desk.redis, call.call_id, ["119"], ["着火"])
+    assert again is not None, "so are the same words, a while after the no"
+    async with desk.database.begin() as session:
+        for occasion, hours in (("new", 1), ("old", 3)):
+            at = now() - timedelta(hours=hours)
+            await raise_alarm(session, "emergency_key", occasion, at, call_id=call.call_id, detail="138****0001")
+    async with desk.signed_in("8002") as session, session.get("/") as answer:
+        page = await answer.text()
+    rows = re.findall(r'<div class="alarm"[^>]*>', page)
+    assert ["data-alarm" in row for row in rows] == [True, False], "an old one is shown and makes no sound"
+    assert page.count("按了紧急键后挂断，没有接通任何人：138****0001") == 2
 
 
 async def test_lines_and_figures(desk: Running) -> None:

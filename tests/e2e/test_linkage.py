@@ -25,11 +25,21 @@ from ivr.commands import (
     LeaveLinkage,
     LinkLines,
     Mute,
+    OfferLines,
     RehearseLine,
     Unmute,
     Whisper,
 )
-from ivr.events import AgentAnswered, CallArrived, CallEnded, LineExhausted, LinkageAsked, LinkageEnded
+from ivr.events import (
+    AgentAnswered,
+    CallArrived,
+    CallEnded,
+    CallQueued,
+    LineExhausted,
+    LinkageAsked,
+    LinkageEnded,
+    PartyMuted,
+)
 from tests.e2e.conftest import Scene
 from tests.e2e.linkage_scene import Linkages, attempts, joined, kinds, left, linked_hotline
 from tests.e2e.raw_sip import RawCaller
@@ -93,6 +103,51 @@ async def test_a_dropped_line_is_redialled_once_and_then_its_next_number_is_trie
     assert attempts(told, "119") == [*once, *once, ("11911", "dialling"), ("11911", "answered")]
     assert left(told, "119") == ["dropped", "dropped"]
     await linkages.together(call_id, "caller", "8001", "119")
+
+
+async def test_a_line_that_hangs_up_after_a_conversation_is_not_redialled(linkages: Linkages) -> None:
+    await linkages.scene.console("dialplan set global LINE_119_SHORT 0")
+    try:
+        await linkages.dials("119", "119299", "11911")
+        call_id = await linkages.talking()
+        before = len(linkages.station.invites("119299"))
+        await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+        told = await linkages.until(call_id, lambda told: "line_exhausted" in kinds(told))
+        assert attempts(told, "119") == [("119299", "dialling"), ("119299", "answered"), ("119299", "dropped")]
+        assert left(told, "119") == ["ended"]
+        assert [event.told_caller for event in told if isinstance(event, LineExhausted)] == [False]
+        # The agent judges whether that was all.
+        await linkages.ask(LinkLines(call_id=call_id, lines=("119",), who="8001"))
+        await linkages.until(call_id, lambda told: kinds(told).count("line_exhausted") == 2)
+        assert len(linkages.station.invites("119299")) == before + 2
+    finally:
+        await linkages.scene.console("dialplan set global LINE_119_SHORT 10")
+
+
+async def test_who_is_alone_while_a_line_is_dialled_again_is_told_and_hears_music(linkages: Linkages) -> None:
+    await linkages.dials("119", "119299", "119000", "11911")
+    await linkages.scene.console("dialplan set global LINE_119_SECONDS 12")  # longer than what is said
+    try:
+        call_id = await linkages.calling()
+        await linkages.ask(LinkLines(call_id=call_id, lines=("119",), by="hotline", via="speech"))
+        await linkages.scene.eventually(lambda: _on_hold(linkages, call_id, "Playback", "hotline/emergency-no-answer"))
+        await linkages.scene.eventually(lambda: _on_hold(linkages, call_id, "MusicOnHold"))
+    finally:
+        await linkages.scene.console("dialplan set global LINE_119_SECONDS 3")
+    # Nothing of it is heard over the conversation.
+    await linkages.until(call_id, lambda told: ("11911", "answered") in attempts(told, "119"))
+    await linkages.scene.eventually(lambda: _without_hold(linkages, call_id))
+    await linkages.together(call_id, "caller", "119")
+
+
+async def _on_hold(linkages: Linkages, call_id: str, *words: str) -> bool:
+    listed = await linkages.scene.console("core show channels concise")
+    rows = [row for row in listed.split("\n") if f"{call_id}@link-hold" in row]
+    return any(all(word in row for word in words) for row in rows)
+
+
+async def _without_hold(linkages: Linkages, call_id: str) -> bool:
+    return not await _on_hold(linkages, call_id)
 
 
 async def test_the_last_resort_is_the_number_read_to_the_caller(linkages: Linkages) -> None:
@@ -344,10 +399,40 @@ async def test_a_waiting_caller_is_linked_and_goes_to_the_head_of_the_queue(link
     call_id = await linkages.calling(caller="13800138004")
     await linkages.ask(LinkLines(call_id=call_id, lines=("119",), by="hotline", via="speech"))
     await linkages.together(call_id, "caller", "119")
+    # What is heard now is asked for at once: in the conference there is no key to say no with.
+    await linkages.ask(OfferLines(call_id=call_id, lines=("119", "120"), words="有人受伤"))
+    await linkages.together(call_id, "caller", "119", "120")
     await linkages.scene.agent("8001", says=None)
-    await linkages.together(call_id, "caller", "8001", "119")
+    await linkages.together(call_id, "caller", "8001", "119", "120")
     told = await linkages.told(call_id)
-    assert [(e.by, e.via) for e in told if isinstance(e, LinkageAsked)] == [("hotline", "speech")]
+    asked = [(e.lines, e.by, e.via) for e in told if isinstance(e, LinkageAsked)]
+    assert asked == [(("119",), "hotline", "speech"), (("120",), "hotline", "speech")]
+
+
+async def test_a_linkage_that_begins_in_the_welcome_flow_has_no_time_limit(linkages: Linkages) -> None:
+    """The flow hangs, and its time runs out while the caller is with the line."""
+    shown = await linkages.scene.console("dialplan show globals")
+    usual = dict(row.strip().split("=", 1) for row in shown.split("\n") if "=" in row)
+    flow = await asyncio.start_server(_never_answers, "127.0.0.1", 0)
+    port = flow.sockets[0].getsockname()[1]
+    await linkages.scene.console(f"dialplan set global FASTAGI 127.0.0.1:{port}")
+    await linkages.scene.console("dialplan set global FLOW_SECONDS 6")
+    try:
+        call_id = await linkages.calling(state="arriving")
+        await linkages.ask(LinkLines(call_id=call_id, lines=("119",), by="hotline", via="speech"))
+        await linkages.together(call_id, "caller", "119")
+        await asyncio.sleep(7)
+        assert await linkages.members(call_id) == ["119", "caller"] and not linkages.call.done()
+    finally:
+        for name in ("FASTAGI", "FLOW_SECONDS"):
+            await linkages.scene.console(f"dialplan set global {name} {usual[name]}")
+        flow.close()
+
+
+async def _never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.read(1000):
+        pass
+    writer.close()
 
 
 @pytest.mark.parametrize(("keys", "line"), [("99", "119"), ("90", "110"), ("92", "120"), ("9", "110"), ("95", "110")])
@@ -374,21 +459,38 @@ async def test_the_callers_digit_during_the_notice(linkages: Linkages) -> None:
         call_id = (await linkages.scene.call_when(caller_number="13800138011"))["call_id"]
         await linkages.together(call_id, "caller", "119")
         assert "call_queued" not in kinds(await linkages.told(call_id))[:2]
+        assert (linkages.instance.data / "recordings" / f"{call_id}.wav").exists()
         await citizen.hangup()
     finally:
         await linkages.scene.console("dialplan set global DEFAULT_NOTICE digits/1")
 
 
 async def test_the_callers_second_thought(linkages: Linkages) -> None:
+    """No is no, also to what was offered meanwhile; and the place in the queue is neither lost nor better."""
+    await linkages.calling(caller="13800138020")
     citizen = await linkages.citizen("13800138005")
     call_id = (await linkages.scene.call_when(state="waiting", caller_number="13800138005"))["call_id"]
+    await linkages.calling(caller="13800138021")
     before = len(linkages.station.invites())
+    await linkages.ask(OfferLines(call_id=call_id, lines=("119",), words="着火"))
+    await linkages.scene.eventually(lambda: _offered(linkages, call_id))
     await citizen.press("9*", gap=0.6)
-    await linkages.scene.agent("8001", says=None)
+    told = await linkages.until(call_id, lambda told: kinds(told).count("call_queued") == 2)
+    assert [event.position for event in told if isinstance(event, CallQueued)] == [2, 2]
+    assert kinds(told).count("emergency_key_pressed") == 1 and "offer_declined" in kinds(told)
+    with pytest.raises(CommandRefused) as refused:
+        await linkages.ask(OfferLines(call_id=call_id, lines=("119",), words="着火"))
+    assert refused.value.code == "declined"
+    for extension in ("8001", "8002"):
+        await linkages.scene.agent(extension, says=None)
     await linkages.scene.call_when(state="talking", caller_number="13800138005")
     assert "linkage_asked" not in kinds(await linkages.told(call_id))
     assert len(linkages.station.invites()) == before
     await citizen.hangup()
+
+
+async def _offered(linkages: Linkages, call_id: str) -> bool:
+    return "119" in await linkages.scene.console(f"database get linked/{call_id} offer")
 
 
 async def test_a_linkage_while_the_queue_is_full_of_others(linkages: Linkages) -> None:
@@ -419,6 +521,16 @@ async def test_who_is_muted_is_marked_so(linkages: Linkages) -> None:
     assert (refused.value.code, refused.value.field) == ("not_in_linkage", "line")
     told = await linkages.told(call_id)
     assert kinds(told).count("party_muted") == 4
+    # Nobody can let the caller be heard once the agent has left.
+    await linkages.ask(Mute(call_id=call_id, party="caller"))
+    await linkages.ask(LeaveLinkage(call_id=call_id))
+    told = await linkages.until(call_id, lambda told: kinds(told).count("party_muted") == 6)
+    assert [event.muted for event in told if isinstance(event, PartyMuted) and event.party == "caller"][-2:] == [
+        True,
+        False,
+    ]
+    listed = await linkages.scene.console(f"confbridge list link-{call_id}")
+    assert [row.split()[1] for row in listed.split("\n")[2:] if row.startswith("PJSIP/")] == ["link-caller"]
 
 
 async def test_what_each_party_hears(linkages: Linkages) -> None:

@@ -208,6 +208,7 @@ async def test_a_linkage_that_comes_and_goes_while_the_server_is_dead(linkages: 
     # The other one goes on, and is told as well.
     told = await linkages.until(by_caller, lambda told: joined(told, "120", "8002", "13900139002"), 60)
     assert [(e.by, e.via, e.rebuilt) for e in told if isinstance(e, LinkageAsked)] == [("caller", "digit", True)]
+    assert kinds(told).count("emergency_key_pressed") == 1
     await citizen.hangup()
     told = await linkages.until(by_caller, lambda told: "call_ended" in kinds(told))
     assert [e.rebuilt for e in told if isinstance(e, LinkageEnded)] == [False]

@@ -190,10 +190,10 @@ def test_a_hostile_name_or_text_names_its_line(tmp_path: Path, line: str) -> Non
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = configuration.load(ROOT / "config", tmp_path)
     parser = argparse.ArgumentParser()
-    prompts.add_parser(parser.add_subparsers())
+    prompts.add_actions(parser)
 
     def run(*words: str) -> str:
-        arguments = parser.parse_args(["prompts", *words])
+        arguments = parser.parse_args(words)
         assert arguments.handler(arguments, settings) == 0
         return capsys.readouterr().out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -86,7 +87,10 @@ def test_what_is_proven_elsewhere_is_there(case: Case) -> None:
     path, _, name = case.elsewhere.partition("::")
     file = ROOT / path
     assert path.startswith("tests/") and file.is_file(), f"{case.file.name}: there is no file {path}"
-    assert f"def {name}(" in file.read_text("utf-8"), f"{case.file.name}: {path} has no test {name}"
+    tests = [one for one in ast.parse(file.read_text("utf-8")).body if getattr(one, "name", "") == name]
+    assert len(tests) == 1 and name.startswith("test_"), f"{case.file.name}: {path} has no test {name}"
+    marks = [ast.unparse(mark) for one in tests for mark in getattr(one, "decorator_list", ())]
+    assert not [mark for mark in marks if "skip" in mark or "xfail" in mark], f"{case.file.name}: {name} does not run"
 
 
 # ------------------------------------------------------------------ a case that does not hold is found out

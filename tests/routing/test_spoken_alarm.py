@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
+from sqlalchemy import text
 
 from ivr import commands
 from ivr.events import STREAM, Utterance, dump, now
@@ -94,6 +96,25 @@ async def test_every_desk_is_shown_the_proposal(redis: Redis, database: Database
             await asyncio.sleep(0.05)
     (proposal,) = proposals
     assert (proposal.call_id, proposal.lines[0]) == (CALL, "119")
+
+
+async def test_a_database_that_answers_nobody_silences_no_offer(
+    redis: Redis, database: Database, watching: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(outcome: str) -> float:
+        return REGISTRY.get_sample_value("hotline_spoken_alarms_total", {"outcome": outcome}) or 0
+
+    monkeypatch.setattr("routing.spoken_alarm._AT_ONCE", 1)
+    before, dropped = counted("offered"), counted("show_dropped")
+    async with Holder(redis).listening(), database.begin() as session:
+        if database.url.startswith("postgresql"):
+            await session.execute(text("LOCK TABLE linkage_proposals"))
+        for number in (1, 2, 3):
+            await redis.xadd(STREAM, {"event": said("着火了", number=number)})
+            async with asyncio.timeout(30):
+                while counted("offered") < before + number:
+                    await asyncio.sleep(0.02)
+        assert counted("show_dropped") > dropped
 
 
 async def test_what_the_agent_says_or_was_said_long_ago_or_is_harmless_offers_nothing(

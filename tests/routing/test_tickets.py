@@ -12,6 +12,7 @@ from ivr.events import CallArrived, CallEnded, Utterance
 from routing import tickets
 from routing.call_record import apply
 from routing.jurisdiction import Jurisdiction
+from routing.life.errors import NotAllowed
 from routing.storage import Call, Database, Ticket
 from routing.tickets import Actor, AlreadyConfirmed, BadField, NoSuchTicket, TicketChanged
 
@@ -337,3 +338,18 @@ async def test_what_is_read_stays_readable_after_its_session(hotline: Hotline) -
     assert said.text == "保港 的 路灯 坏了"
     ticket = await hotline.ticket()
     assert ticket.fields["place"]["utterances"] == [said.id]
+
+
+@pytest.mark.parametrize(
+    "actor",
+    [tickets.Actor("周采编", "unit_clerk", "yz.zhujian"), tickets.Actor("审计员", "auditor"), tickets.Actor("甲", "x")],
+    ids=["clerk", "auditor", "nobody"],
+)
+async def test_drafts_and_reminders_are_the_centres(hotline: Hotline, actor: tickets.Actor) -> None:
+    for attempt in (
+        tickets.edit(hotline.database, "nothing", 1, {}, actor),
+        tickets.confirm(hotline.database, "nothing", 1, {}, actor, jurisdiction=hotline.jurisdiction),
+        tickets.clear_attention(hotline.database, "nothing", 1, actor),
+    ):
+        with pytest.raises(NotAllowed):
+            await attempt

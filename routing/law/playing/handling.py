@@ -48,6 +48,15 @@ async def start_handling(play: Play, actor: Actor, given: Given) -> None:
     )
 
 
+@act("确认不可抗力")
+async def confirm_excuse(play: Play, actor: Actor, given: Given) -> None:
+    """The centre confirms what held a unit up."""
+    ticket = await play.ticket()
+    await handling.confirm_excuse(
+        play.centre, ticket.id, ticket.version, actor, unit=given.unit("单位"), why=given.text("核实")
+    )
+
+
 @act("现场防护")
 async def secure(play: Play, actor: Actor, given: Given) -> None:
     """The scene of an emergency was made safe."""

@@ -11,6 +11,7 @@ from ivr.bridge.linkage_notes import Note
 from ivr.bridge.registry import Registry
 from ivr.events import (
     CallEnded,
+    EmergencyKeyPressed,
     Event,
     LineAttempt,
     LineExhausted,
@@ -52,6 +53,7 @@ def attempt(status: str, cause: str = "0", detail: str = "") -> str:
         ("CHANUNAVAIL", "", "unavailable"),
         ("CONGESTION", "SIP 600 Busy Everywhere", "busy"),
         ("ANSWER", "SIP 200 OK", "dropped"),
+        ("ENDED", "SIP 200 OK", "dropped"),
         ("CANCELLED", "", "cancelled"),
         ("INVALIDARGS", "", "failed"),
     ],
@@ -69,6 +71,7 @@ def test_an_answer_brings_the_line_in_and_a_drop_takes_it_out() -> None:
     assert isinstance(answered[1], LinkageJoined) and answered[1].channel == DIALS.replace(";2", ";1")
     for status, detail, reason in (
         ("ANSWER", "", "dropped"),
+        ("ENDED", "", "ended"),
         ("HUNGUP", "taken_out", "taken_out"),
         ("HUNGUP", "ended", "ended"),
     ):
@@ -79,6 +82,7 @@ def test_an_answer_brings_the_line_in_and_a_drop_takes_it_out() -> None:
 
 def test_all_kinds_survive_their_json() -> None:
     texts = [
+        "pressed",
         "asked|119-120|agent|desk|8001",
         "joined|caller|13800138000|PJSIP/loopback-00000001",
         "left|agent|8001|PJSIP/8001-00000002|left",
@@ -158,6 +162,13 @@ def test_the_state_of_a_linkage(registry: Registry) -> None:
     assert not linkage.agent_in
     play(registry, told("ended|", 9))
     assert not linkage.open and not linkage.caller_in
+
+
+def test_the_emergency_key_alone_is_no_linkage(registry: Registry) -> None:
+    (pressed,) = play(registry, told("pressed"))
+    assert isinstance(pressed, EmergencyKeyPressed)
+    assert registry.calls[CALL].linkage is None
+    assert play(registry, told("pressed")) == []
 
 
 def test_a_note_is_told_once(registry: Registry) -> None:

@@ -62,23 +62,23 @@ def prompt(tmp_path: Path) -> Prompt:
 
 def test_a_matter_told_twice(prompt: Prompt) -> None:
     first = prompt.accepted()
-    proposed = prompt.json("propose", first, *AGENT)
+    proposed = prompt.json("advise", first, *AGENT)
     assert [owner["unit"] for owner in proposed["owners"]["owners"]] == ["yz.zhujian", "yz.cun.yanzao"]
     assert proposed["direct"]["unit"] == "yz.zhujian" and proposed["like"] == []
     assert prompt.json("direct") == []  # Yazhou's list is only inferred
     assert [one["unit"] for one in prompt.json("direct", "--even-inferred")] == ["yz.zhujian"]
     assert prompt.json("direct", "--even-inferred") == []
     second = prompt.accepted(place="严造村口")
-    proposed = prompt.json("propose", second, *AGENT)
+    proposed = prompt.json("advise", second, *AGENT)
     assert [like["ticket_id"] for like in proposed["like"]] == [first]
     assert proposed["direct"]["unit"] == ""
     assert prompt.json("ticket", "merge", second, "--into", first, *AGENT)["state"] == "merged"
     assert prompt.refused("ticket", "merge", second, "--into", first, *AGENT) == "illegal_transition"
     assert prompt.json("ticket", "unmerge", second, "--why", "另一盏", *AGENT)["state"] == "accepted"
     prompt.json("ticket", "merge", second, "--into", first, *AGENT)
-    code, out, _ = prompt.run("propose", first, *AGENT)
+    code, out, _ = prompt.run("advise", first, *AGENT)
     assert code == 0 and "主办  崖州区住房和城乡建设局  YZ-14(2)" in out
-    assert prompt.refused("propose", first, *CLERK) == "not_allowed"
+    assert prompt.refused("advise", first, *CLERK) == "not_allowed"
 
     prompt.json("ticket", "contact", first, "--note", "已联系", *CLERK)
     prompt.json("ticket", "sign", first, *CLERK)
@@ -113,5 +113,5 @@ def test_what_yazhou_does_not_know_is_said(prompt: Prompt, tmp_path: Path) -> No
     code, _, err = prompt.run(
         "leaders", "plan", "--leader", "某", "--of-unit", "x", "--from", "今天", "--until", "明天"
     )
-    assert code == 2 and "write 2026-03-02T09:00:00+08:00" in err
-    assert prompt.refused("propose", "nowhere", *AGENT) == "no_such_ticket"
+    assert code == 2 and "such as 2026-11-23T09:00:00+08:00" in err
+    assert prompt.refused("advise", "nowhere", *AGENT) == "no_such_ticket"

@@ -12,7 +12,7 @@ from routing.life import dispatch, intake
 from routing.life.errors import Missing, NotAllowed
 from routing.life.tables import TicketLink
 from routing.storage import Ticket
-from routing.tickets import BadField
+from routing.tickets import Actor, BadField, NoSuchTicket
 from tests.routing.dispatching.conftest import of_caller
 from tests.routing.life.conftest import AGENT, CLERK, Office
 from tests.routing.life.mixed_law import yazhou_with
@@ -39,6 +39,20 @@ async def test_the_second_matter_gets_a_ticket_and_keeps_the_caller(open_office:
         taken = await intake.accept_draft(office.centre, ticket.id, ticket.version, AGENT)
         sent = await dispatch.dispatch(office.centre, taken.id, taken.version, AGENT, lead=lead)
         assert sent.state == "dispatched"
+
+
+async def test_a_discipline_matter_is_split_by_whoever_took_it_in_and_stays_one(office: Office) -> None:
+    first = await office.accepted()
+    async with office.centre.db.begin() as session:
+        (await session.get_one(Ticket, first.id)).restricted_to = "yz.jiwei"
+    other = Actor("李坐席", "agent")
+    with pytest.raises(NoSuchTicket) as refused:
+        await splitting.split(office.centre, first.id, first.version, other, GARBAGE)
+    with pytest.raises(NoSuchTicket) as unknown:
+        await splitting.split(office.centre, "x" * 36, first.version, other, GARBAGE)
+    assert str(refused.value).replace(first.id, "") == str(unknown.value).replace("x" * 36, "")
+    made = await splitting.split(office.centre, first.id, first.version, AGENT, GARBAGE)
+    assert made.restricted_to == "yz.jiwei"
 
 
 async def test_nonsense_makes_no_ticket(office: Office) -> None:

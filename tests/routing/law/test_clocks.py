@@ -45,19 +45,32 @@ def here(text: str) -> datetime:
             [Stopped(at=here("2026-03-02 22:00"), until=here("2026-03-07 22:00"))],
             "2026-03-09 10:00",
         ),
-        # Handed in on Tuesday with Wednesday to Friday left, rejected on Monday: Tuesday to Thursday are left.
+        # Handed in on Tuesday afternoon, rejected on Monday morning: 90 hours of working days, so three of them.
         (
             "2026-03-06 10:00",
             amount(5),
             [Stopped(at=here("2026-03-10 15:00"), until=here("2026-03-16 09:00"))],
-            "2026-03-20 00:00",
+            "2026-03-19 00:00",
         ),
-        # On its last day: the rest of a working day is left.
+        # Ten minutes around midnight, again and again: no working day is gained.
+        (
+            "2026-03-02 09:00",
+            amount(5),
+            [Stopped(at=here(f"2026-03-0{day} 23:55"), until=here(f"2026-03-0{day + 1} 00:05")) for day in range(2, 6)],
+            "2026-03-10 00:00",
+        ),
+        # On its last day: the nine hours that were left are left again, on the next day on which people work.
         (
             "2026-03-06 10:00",
             amount(1),
             [Stopped(at=here("2026-03-09 15:00"), until=here("2026-03-14 09:00"))],
-            "2026-03-17 00:00",
+            "2026-03-16 09:00",
+        ),
+        (
+            "2026-03-02 09:00",
+            amount(5),
+            [Stopped(at=here("2026-03-09 23:55"), until=here("2026-03-10 00:05"))],
+            "2026-03-10 00:10",
         ),
         # Over before it was handed in: it stays over.
         (
@@ -77,7 +90,7 @@ def here(text: str) -> datetime:
             "2026-03-05 16:00",
         ),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_steps(start: str, limit: Amount, steps: list[Step], due: str) -> None:
     assert clocks.due(CALENDAR, here(start), limit, steps) == here(due)
@@ -118,8 +131,10 @@ def test_no_more_is_left_after_a_stop_than_before(start: datetime, limit: Amount
     if stop.at < start or stop.at >= before or limit.unit != "working_day":
         return
     after = clocks.due(CALENDAR, start, limit, [stop])
-    left = CALENDAR.working_days_left(stop.at, before)
-    assert CALENDAR.working_days_left(stop.until, after) <= max(left, 1)
+    gained = CALENDAR.working_time(before, after)
+    assert gained <= CALENDAR.working_time(stop.at, stop.until), "a pause gives back at most its own length"
+    if stop.until <= before:
+        assert gained % timedelta(days=1) == timedelta(), "and only whole working days while the limit has not passed"
 
 
 @UNTIMED

@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from routing.law.provisions import Law, Limit
+from routing.law.law import Law
+from routing.law.provisions import Limit
 from tests.routing.law.files import NAMES, loaded
 
 DAY = date(2026, 3, 2)

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from routing.jurisdiction import Jurisdiction
-from routing.law.provisions import LISTS, PLAIN, RULE_ID, Law, LawOverTime, Provision
+from routing.law.law import LISTS, PLAIN, Law, LawOverTime
+from routing.law.provisions import RULE_ID, Provision
 from settings import ROOT
 from tests.routing.law.files import NAMES, loaded
 

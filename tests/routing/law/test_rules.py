@@ -186,7 +186,7 @@ def law(capsys: pytest.CaptureFixture[str]) -> Law:
             },
         ),
         (
-            ("turpan", "举报", "城市管理类", "一般", "2026-09-18 17:00"),
+            ("turpan", "举报", "城市管理类", "一般", "2026-09-18 17:00+08:00"),
             {
                 "sign": "2026-09-19T05:00:00+08:00",
                 "return": "2026-09-19T13:00:00+08:00",
@@ -216,8 +216,9 @@ def test_law_clock(law: Law, asked: tuple[str, str, str, str, str], limits: dict
         ({"urgency": "soon"}, "emergency (应急类)"),
         ({"at": "2026-02-30T10:00:00+08:00"}, "is not a time that exists"),
         ({"at": "morning"}, "must be like 2026-02-13T16:00:00+08:00"),
+        ({"at": "2026-02-13T16:00:00"}, "has no time zone; in 三亚市崖州区 it would be 2026-02-13T16:00:00+08:00"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_law_clock_says_what_would_be_right(law: Law, wrong: dict[str, str], right: str) -> None:
     asked = {

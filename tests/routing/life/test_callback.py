@@ -16,10 +16,11 @@ from routing.life.errors import BadValue, IllegalTransition, Missing, NotAllowed
 from routing.life.rating import Given
 from routing.life.tables import Callback
 from routing.storage import Ticket
-from routing.tickets import Actor, TicketChanged
+from routing.tickets import Actor, TicketChanged, clear_attention
+from routing.watch.inbox import inbox
 from tests.routing.life.conftest import AGENT, CLERK, MANAGER, OFFICE, Office
 from tests.routing.life.mixed_law import yazhou_with
-from tests.routing.life.reading import everything_of, history_of
+from tests.routing.life.reading import clocks_of, everything_of, history_of
 
 TWO_DAYS = Amount(value=48, unit="hour")
 
@@ -264,3 +265,46 @@ async def _part_of(office: Office, whole: Ticket, part: Ticket, caller: str) -> 
         session.add(
             merging.TicketLink(ticket_id=part.id, to_ticket_id=whole.id, kind="merged", at=office.clock.at, by="王坐席")
         )
+
+
+async def test_what_was_taken_off_the_list_undecided_is_not_forgotten(office: Office) -> None:
+    centre = office.centre
+    ticket = await called(office, await office.reviewed(), "reached", solved="unsolved")
+    ticket = await redo.send_back(centre, ticket.id, ticket.version, OFFICE, solved="unsolved", limit=TWO_DAYS)
+    ticket = await office.submit(ticket)
+    ticket = await reviewing.review_result(centre, ticket.id, ticket.version, OFFICE, passed=True)
+    ticket = await called(office, ticket, "reached", solved="unsolved")
+    await clear_attention(centre.db, ticket.id, ticket.version, MANAGER)
+    (due,) = await callback.worklist(centre, AGENT)
+    assert (due.ticket_id, due.reason, due.now) == (ticket.id, "unsolved", False)
+    ticket = await office.ticket(ticket.id)
+    ticket = await callback.conclude(centre, ticket.id, ticket.version, MANAGER, why="单位已尽责")
+    assert (ticket.state, await callback.worklist(centre, AGENT)) == ("called_back", [])
+    assert (await reviewing.archive(centre, ticket.id, ticket.version, AGENT)).state == "archived"
+
+
+async def test_two_redos_with_a_content_citizen_between_are_not_in_a_row(office: Office) -> None:
+    centre = office.centre
+    findings = centre.jurisdiction.law_at(office.clock.at).redo.findings  # type: ignore[union-attr]
+    ticket = await office.reviewed()
+    for number in (1, 2):
+        ticket = await redo.order_redo(centre, ticket.id, ticket.version, OFFICE, findings=findings, why="又坏了")
+        task = await office.task_of(ticket)
+        assert (task.redos, task.redos_in_a_row) == (number, 1)
+        ticket = await office.submit(ticket)
+        ticket = await reviewing.review_result(centre, ticket.id, ticket.version, OFFICE, passed=True)
+        ticket = await called(office, ticket, "reached", solved="solved")
+
+
+async def test_a_missing_year_leaves_the_callback_without_a_limit_and_lets_the_result_pass(office: Office) -> None:
+    office.clock.at = datetime(2026, 12, 28, 9, 0, tzinfo=office.clock.at.tzinfo)
+    ticket = await office.submitted()
+    office.clock.at = datetime(2026, 12, 30, 8, 0, tzinfo=office.clock.at.tzinfo)
+    ticket = await reviewing.review_result(office.centre, ticket.id, ticket.version, OFFICE, passed=True)
+    assert ticket.state == "reviewed"
+    assert [one.kind for one in await clocks_of(office.centre.db, ticket.id) if one.kind == "callback"] == []
+    (line,) = [one for one in await history_of(office.centre.db, ticket.id) if one.action == "clock_left_out"]
+    assert ("2027" in line.why, line.rule) == (True, "S12")
+    (notice,) = await inbox(office.centre, "")
+    assert (notice.kind, notice.ticket_id) == ("calendar", ticket.id)
+    assert [one.ticket_id for one in await callback.worklist(office.centre, AGENT)] == [ticket.id]

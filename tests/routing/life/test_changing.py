@@ -10,17 +10,20 @@ import sys
 import pytest
 from sqlalchemy import select
 
-from routing.life import dispatch, handling, returning
+from routing.dispatching import splitting
+from routing.life import dispatch, extending, handling, returning
 from routing.life.changing import changing, changing_two
 from routing.life.errors import BadTime, BadValue, IllegalTransition
 from routing.life.tables import Return, Task
 from routing.secrecy.keys import Keys
+from routing.secrecy.marking import set_secrecy
+from routing.secrecy.view import view
 from routing.storage import Ticket
-from routing.ticket_errors import NoSuchTicket, TicketChanged
-from routing.tickets import Actor
+from routing.ticket_errors import NoSuchTicket, TicketChanged, TicketError
+from routing.tickets import Actor, edit
 from settings import ROOT
 from tests.routing.conftest import Empty
-from tests.routing.life.conftest import AGENT, CLERK, MANAGER, ZHIFA, ZHUJIAN, Office
+from tests.routing.life.conftest import AGENT, CLERK, MANAGER, OFFICE, ZHIFA, ZHUJIAN, Office
 from tests.routing.life.reading import everything_of, history_of, tasks_of
 
 
@@ -143,6 +146,43 @@ async def test_a_ticket_of_another_jurisdiction_does_not_exist_here(office: Offi
     with pytest.raises(NoSuchTicket):
         async with changing(office.centre, "nothing", 1, AGENT):
             pass
+
+
+async def test_nobody_changes_a_ticket_that_does_not_exist_for_them(office: Office) -> None:
+    ticket = await office.dispatched()
+    inspector = Actor("韩干事", "discipline", "yz.jiwei")
+    with pytest.raises(NoSuchTicket):
+        await extending.tell_caller(office.centre, ticket.id, ticket.version, inspector, what="正在办理")
+    async with office.centre.db.begin() as session:
+        (await session.get_one(Ticket, ticket.id)).restricted_to = "yz.jiwei"
+    for actor in (MANAGER, OFFICE, CLERK):
+        with pytest.raises(NoSuchTicket):
+            await set_secrecy(office.centre, ticket.id, ticket.version, actor, identity=True, content=True)
+    assert (
+        await set_secrecy(office.centre, ticket.id, ticket.version, AGENT, identity=True, content=True)
+    ).content_secret
+
+
+async def test_errors_repeat_the_beginning_of_what_was_given_on_one_line(office: Office) -> None:
+    ticket = await office.dispatched()
+    given = "\x1b[31m我的电话\n" * 1000
+    attempts = [
+        handling.sign(office.centre, given, 1, CLERK),
+        handling.sign(office.centre, ticket.id, ticket.version, Actor("甲", given)),
+        handling.sign(office.centre, ticket.id, ticket.version, Actor("甲", "unit_clerk", given)),
+        handling.sign(office.centre, ticket.id, ticket.version, Actor("甲", "agent", given)),
+        edit(office.centre.db, given, 1, {}, AGENT),
+        edit(office.centre.db, ticket.id, 1, {given: "x"}, AGENT),
+        edit(office.centre.db, ticket.id, 1, {"matter": given[5:50]}, AGENT, jurisdiction=office.centre.jurisdiction),
+        edit(office.centre.db, ticket.id, 1, {"event": 5}, AGENT),  # type: ignore[dict-item]
+        splitting.split(office.centre, given, 1, AGENT, {"event": "x"}),
+        view(office.centre, given, AGENT),
+    ]
+    for attempt in attempts:
+        with pytest.raises(TicketError) as refused:
+            await attempt
+        said = str(refused.value)
+        assert len(said) < 500 and not set(said) & set("\x1b\n"), said
 
 
 async def test_nothing_happens_before_the_ticket_was_there(office: Office) -> None:

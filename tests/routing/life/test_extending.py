@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from routing.jurisdiction import load
 from routing.law.provisions import Amount
-from routing.life import dispatch, extending, redo, returning
+from routing.life import dispatch, extending, handling, redo, returning, reviewing
 from routing.life.errors import (
     BadValue,
     IllegalTransition,
@@ -39,6 +39,7 @@ from tests.routing.life.conftest import (
     ZHUJIAN,
     Office,
 )
+from tests.routing.life.mixed_law import law_with
 from tests.routing.life.reading import everything_of
 
 HOURS_48 = Amount(value=48, unit="hour")
@@ -250,6 +251,45 @@ async def test_another_law_replaces_the_limit_as_far_as_the_document_lets_it(
     )
     assert ticket.due_at == (await office.clock_of(ticket, "citizen")).due_at == datetime(2026, 3, 12, tzinfo=CHINA)
     assert ZHUJIAN not in office.centre.jurisdiction.units
+
+
+async def test_a_request_is_decided_while_the_result_is_reviewed_and_needs_no_decision_afterwards(
+    office: Office,
+) -> None:
+    centre = office.centre
+    for passed in (False, True):
+        ticket = await office.in_hand()
+        due = ticket.due_at
+        assert due is not None
+        ticket = await _ask(office, ticket, HOURS_48)
+        ticket = await office.submit(ticket)
+        if passed:
+            ticket = await reviewing.review_result(centre, ticket.id, ticket.version, OFFICE, passed=True)
+        else:
+            ticket = await _grant(office, ticket)
+            assert (ticket.state, ticket.due_at) == ("under_review", due + timedelta(hours=48))
+        async with centre.db.session() as session:
+            query = select(ExtensionRequest.decision).where(ExtensionRequest.ticket_id == ticket.id)
+            assert list(await session.scalars(query)) == ["withdrawn" if passed else "granted"]
+
+
+async def test_a_limit_of_an_article_that_was_renumbered_is_still_the_regulations(
+    open_office: Callable[..., Office],
+) -> None:
+    office = open_office("turpan")
+    limits = office.centre.jurisdiction.law.limits
+    unit = "tp.department"
+    clerk = Actor("吐采编", "unit_clerk", unit)
+    ticket = await office.dispatched("", lead=unit)
+    ticket = await handling.sign(office.centre, ticket.id, ticket.version, clerk)
+    renumbered = [
+        limit.model_copy(update={"since": date(2026, 3, 3), "article": f"新{limit.article}"}) for limit in limits
+    ]
+    former = [limit.model_copy(update={"until": date(2026, 3, 3)}) for limit in limits]
+    later = open_office(law_with("turpan", limits=(*former, *renumbered)))
+    later.clock.at = MONDAY + timedelta(days=1)
+    ticket = await _ask(later, ticket, Amount(value=5, unit="working_day"), clerk)
+    assert ticket.state == "in_hand"
 
 
 async def test_a_request_ends_with_the_task_that_made_it(office: Office) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import select
 
+from routing.law.provisions import Amount
 from routing.life import dispatch, handling, supervising
 from routing.life.errors import BadTime, BadValue, IllegalTransition, LawError, Missing, NotAllowed
 from routing.life.tables import EscalationRecord
@@ -22,17 +24,28 @@ from tests.routing.life.conftest import (
     ZHIFA,
     ZHUJIAN,
     Office,
+    jurisdiction,
 )
+from tests.routing.life.mixed_law import law_with
 from tests.routing.life.reading import clocks_of, everything_of, history_of
 
 
-async def test_contact_is_reported_for_when_it_was(office: Office) -> None:
+async def test_contact_is_done_when_the_centre_hears_of_it(office: Office) -> None:
     ticket = await office.dispatched()
-    office.clock.forward(minutes=45)
+    office.clock.forward(minutes=30)
     ticket = await handling.report_contact(
-        office.centre, ticket.id, ticket.version, CLERK, note="电话联系", at=MONDAY + timedelta(minutes=30)
+        office.centre, ticket.id, ticket.version, CLERK, note="电话联系", at=MONDAY + timedelta(minutes=10)
     )
     assert (await office.clock_of(ticket, "contact")).state == "met"
+    assert (await office.task_of(ticket)).contacted_at == MONDAY + timedelta(minutes=10)
+    backdated = await office.dispatched()
+    dispatched_at = office.clock.at
+    office.clock.forward(days=3)
+    backdated = await handling.report_contact(
+        office.centre, backdated.id, backdated.version, CLERK, note="早就联系了", at=dispatched_at
+    )
+    clock = await office.clock_of(backdated, "contact")
+    assert (clock.state, clock.ended_at) == ("missed", office.clock.at)
     late = await office.dispatched()
     office.clock.forward(minutes=30, seconds=1)
     late = await handling.report_contact(office.centre, late.id, late.version, CLERK, note="电话联系")
@@ -92,14 +105,46 @@ async def test_an_emergency_goes_out_by_system_and_by_telephone(office: Office) 
     assert any(line.rule == "YZ-14(4)" for line in await history_of(centre.db, ticket.id))
 
 
-async def test_force_majeure_excuses_with_its_reason(office: Office) -> None:
+async def test_what_a_unit_started_on_counts_when_the_centre_hears_of_it(office: Office) -> None:
+    ticket = await office.dispatched(urgency="emergency")
+    office.clock.forward(hours=3)
+    ticket = await handling.start_handling(
+        office.centre, ticket.id, ticket.version, CLERK, report="已到场", at=MONDAY + timedelta(minutes=5)
+    )
+    assert (await office.clock_of(ticket, "start")).state == "missed"
+    assert (await office.task_of(ticket)).started_at == MONDAY + timedelta(minutes=5)
+
+
+async def test_force_majeure_excuses_once_the_centre_has_confirmed_it(office: Office) -> None:
     ticket = await office.dispatched(urgency="emergency")
     office.clock.forward(hours=3)
     ticket = await handling.start_handling(
         office.centre, ticket.id, ticket.version, CLERK, report="已到场", excused="台风登陆，道路中断"
     )
     clock = await office.clock_of(ticket, "start")
-    assert (clock.state, clock.why) == ("cancelled", "台风登陆，道路中断")
+    assert (clock.state, clock.why) == ("missed", "台风登陆，道路中断")
+    confirm = partial(handling.confirm_excuse, office.centre, ticket.id, ticket.version)
+    with pytest.raises(NotAllowed):
+        await confirm(CLERK, unit=ZHUJIAN, why="确有台风")
+    with pytest.raises(NotAllowed):
+        await confirm(AGENT, unit=ZHUJIAN, why="确有台风")
+    with pytest.raises(BadValue):
+        await confirm(OFFICE, unit=ZHIFA, why="确有台风")
+    with pytest.raises(Missing):
+        await confirm(OFFICE, unit=ZHUJIAN, why="")
+    ticket = await confirm(OFFICE, unit=ZHUJIAN, why="气象台红色预警")
+    assert {one.kind: one.state for one in await clocks_of(office.centre.db, ticket.id)} == {
+        "citizen": "running",
+        "contact": "running",
+        "return": "running",
+        "start": "cancelled",
+        "accept": "running",
+        "complete": "running",
+    }
+    with pytest.raises(IllegalTransition):
+        await handling.confirm_excuse(
+            office.centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, why="气象台红色预警"
+        )
     ordinary = await office.dispatched()
     with pytest.raises(IllegalTransition):
         await handling.start_handling(office.centre, ordinary.id, ordinary.version, CLERK, report="已到场")
@@ -141,6 +186,24 @@ async def test_a_missed_limit_is_explained_once_by_its_own_unit(office: Office) 
     await explain(CLERK, clock.id)
     with pytest.raises(IllegalTransition):
         await explain(CLERK, clock.id)
+
+
+async def test_supervision_starts_the_laws_clock_for_every_unit_at_work(open_office: Callable[..., Office]) -> None:
+    ten = Amount(value=10, unit="minute")
+    given = [
+        one.model_copy(update={"limit": ten, "at_once": False}) if one.starts == "supervision" else one
+        for one in jurisdiction("yazhou").law.limits
+    ]
+    office = open_office(law_with("yazhou", limits=tuple(given)))
+    centre = office.centre
+    ticket = await office.in_hand()
+    office.clock.forward(days=3)
+    ticket = await supervising.supervise(centre, ticket.id, ticket.version, MANAGER, why="逾期", trigger="overdue")
+    clock = await office.clock_of(ticket, "contact")
+    assert (clock.state, clock.unit, clock.rule) == ("running", ZHUJIAN, "YZ-22")
+    assert clock.due_at == office.clock.at + timedelta(minutes=10)
+    ticket = await handling.report_contact(centre, ticket.id, ticket.version, CLERK, note="已联系核实")
+    assert (await office.clock_of(ticket, "contact")).state == "met"
 
 
 async def test_supervision_and_the_leaderships_word(office: Office) -> None:

@@ -155,7 +155,7 @@ async def _must_hold(office: Office, ticket: Ticket) -> None:
         assert [one.unit for one in leads] == [ticket.lead_unit]
     open_ones = [one for one in clocks if one.state in ("running", "breached")]
     limiting = [one for one in open_ones if one.kind in ("complete", "redo")]
-    if ticket.state in ("dispatched", "in_hand", "redo"):
+    if ticket.state in ("dispatched", "in_hand", "returning", "redo"):
         assert len(limiting) == 1 and limiting[0].due_at == ticket.due_at
         assert {one.due_at for one in alive if one.round == ticket.rounds} == {ticket.due_at}
     else:
@@ -163,7 +163,8 @@ async def _must_hold(office: Office, ticket: Ticket) -> None:
     if ticket.state in ("archived", "mediation_ended", "refused"):
         assert [one.kind for one in open_ones if one.kind != "citizen"] == []
     if ticket.state in ("archived",):
-        assert ticket.completed_at and ticket.reviewed_at and ticket.called_back_at
+        mediated = any(move.after == "mediation_ended" for move in moves)
+        assert ticket.called_back_at and (mediated or (ticket.completed_at and ticket.reviewed_at))
     if ticket.state in ("reviewed", "called_back"):
         assert ticket.completed_at and ticket.late is not None
     assert len([one for one in clocks if one.kind == "citizen"]) == (1 if ticket.rounds else 0)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import cast
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import Table, select, update
 
 from routing.law.calendar import Calendar
 from routing.law.provisions import Amount
 from routing.life import extending
 from routing.life.recalculation import Recalculated, recalculate
+from routing.life.tables import Clock
+from routing.secrecy.keys import SEALED
+from routing.storage import Ticket
 from tests.routing.life.conftest import CHINA, CLERK, OFFICE, Office
 from tests.routing.life.reading import clocks_of, everything_of, history_of
 
@@ -58,6 +64,37 @@ async def test_open_limits_move_and_closed_ones_stay(office: Office) -> None:
     before = [await everything_of(anew.centre.db, one) for one in (done.id, ticket.id, urban.id)]
     assert await recalculate(anew.centre) == Recalculated(0, 0, ())
     assert [await everything_of(anew.centre.db, one) for one in (done.id, ticket.id, urban.id)] == before
+
+
+async def _written(office: Office, table: type[Clock] | type[Ticket], ticket_id: str, **values: str) -> None:
+    named = Clock.ticket_id if table is Clock else Ticket.id
+    async with office.centre.db.begin() as session:
+        await session.execute(update(table).where(named == ticket_id).values(values))
+
+
+async def test_tickets_that_cannot_be_changed_are_named_and_hold_up_no_other(office: Office) -> None:
+    bad_unit, bad_state, damaged, from_the_future, good = [
+        await office.in_hand("non_urban_management") for _ in range(5)
+    ]
+    await _written(office, Clock, bad_unit.id, amount_unit="fortnight")
+    await _written(office, Ticket, bad_state.id, state="confirmed")
+    async with office.centre.db.begin() as session:
+        await session.execute(
+            update(Ticket)
+            .where(Ticket.id == from_the_future.id)
+            .values(created_at=office.clock.at + timedelta(minutes=5))
+        )
+        kept = cast(Table, Ticket.__table__)
+        number = await session.scalar(select(kept.c.caller_number).where(kept.c.id == good.id))
+        await session.execute(
+            update(kept).where(kept.c.id == damaged.id).values(caller_number=number or SEALED + "x:y")
+        )
+    anew = _with_a_day_off(office)
+    made = await recalculate(anew.centre)
+    assert sorted(made.failed) == sorted(one.id for one in (bad_unit, bad_state, damaged, from_the_future))
+    assert "fortnight" in made.failed[bad_unit.id] and "BadTime" in made.failed[from_the_future.id]
+    assert made.tickets == 5 and made.moved > 0
+    assert (await anew.ticket(good.id)).due_at != good.due_at
 
 
 async def test_a_limit_beyond_the_calendar_holds_up_no_other(office: Office) -> None:

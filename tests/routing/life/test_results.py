@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from routing.law.provisions import Amount
-from routing.life import dispatch, handling, redo, returning, reviewing, submitting
+from routing.life import callback, dispatch, handling, redo, returning, reviewing, submitting
 from routing.life.changing import THE_MACHINE, changing
 from routing.life.errors import BadValue, IllegalTransition, Missing, NotAllowed, Silent, TooMany, Undecided
 from routing.storage import Ticket
@@ -232,6 +232,27 @@ async def test_an_ended_mediation_is_not_dispatched_again(office: Office) -> Non
         await dispatch.redispatch(office.centre, ticket.id, ticket.version, AGENT, lead=ZHIFA)
     with pytest.raises(Undecided):
         await reviewing.archive(office.centre, ticket.id, ticket.version, AGENT)
+
+
+async def test_an_ended_mediation_is_archived_after_the_call(office: Office) -> None:
+    centre = office.centre
+    ticket = await office.in_hand()
+    ticket = await reviewing.end_mediation(centre, ticket.id, ticket.version, MANAGER, why="双方不愿再调解")
+    with pytest.raises(Undecided) as undecided:
+        await reviewing.archive(centre, ticket.id, ticket.version, AGENT)
+    assert "办结" not in str(undecided.value)
+    ticket = await callback.record(centre, ticket.id, ticket.version, AGENT, outcome="reached", solved="unsolved")
+    assert ticket.state == "mediation_ended"
+    assert (await reviewing.archive(centre, ticket.id, ticket.version, AGENT)).state == "archived"
+
+
+async def test_late_work_stays_late_when_the_mediation_ends(office: Office) -> None:
+    ticket = await office.in_hand()
+    office.clock.forward(days=2, minutes=1)
+    ticket = await office.submit(ticket)
+    ticket = await reviewing.end_mediation(office.centre, ticket.id, ticket.version, MANAGER, why="双方不愿再调解")
+    clock = await office.clock_of(ticket, "complete")
+    assert (clock.state, ticket.late) == ("missed", True)
 
 
 async def test_only_what_is_completed_reviewed_and_called_back_is_archived(office: Office) -> None:

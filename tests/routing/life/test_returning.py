@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from routing.life import dispatch, handling, returning
+from routing.law.provisions import Amount
+from routing.life import dispatch, handling, redo, returning
 from routing.life.errors import BadValue, IllegalTransition, LawError, Locked, Missing, NotAllowed, Silent, TooLate
 from routing.tickets import Actor
 from tests.routing.life.conftest import (
@@ -37,15 +38,19 @@ async def test_an_accepted_return_is_dispatched_again_with_full_limits(office: O
     assert (review.unit, review.due_at - review.started_at) == ("", timedelta(hours=8))
     assert {one.kind: one.state for one in await clocks_of(centre.db, ticket.id)} == {
         "citizen": "running",
-        "contact": "stopped",
-        "accept": "stopped",
-        "complete": "stopped",
+        "contact": "running",
+        "accept": "running",
+        "complete": "running",
         "return": "met",
         "return_review": "running",
     }
     office.clock.forward(hours=3)
     ticket = await returning.review_return(centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=True)
     assert ticket.state == "returned"
+    states = {one.kind: one.state for one in await clocks_of(centre.db, ticket.id) if one.unit}
+    assert states == {"contact": "missed", "accept": "cancelled", "complete": "cancelled", "return": "met"}, (
+        "the contact was over before the unit gave the ticket back"
+    )
     again = office.clock.forward(hours=1)
     ticket = await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=ZHIFA)
     assert (ticket.state, ticket.rounds, ticket.lead_unit) == ("dispatched", 2, ZHIFA)
@@ -70,7 +75,7 @@ async def test_a_rejected_return_locks_the_unit(office: Office) -> None:
     assert ticket.state == "dispatched"
     assert (await office.task_of(ticket)).return_locked
     contact = await office.clock_of(ticket, "contact")
-    assert (contact.state, contact.due_at) == ("running", MONDAY + timedelta(hours=5, minutes=30))
+    assert (contact.state, contact.due_at) == ("running", MONDAY + timedelta(minutes=30)), "the watch finds it over"
     before = await everything_of(centre.db, ticket.id)
     with pytest.raises(Locked) as refused:
         await returning.return_task(centre, ticket.id, ticket.version, CLERK, reason="再退一次")
@@ -191,6 +196,61 @@ async def test_the_centre_takes_back_and_dispatches_anew(office: Office) -> None
     ]
 
 
+async def test_the_same_unit_goes_on_with_the_time_that_it_had(office: Office) -> None:
+    centre = office.centre
+    ticket = await office.in_hand()
+    office.clock.forward(hours=47, minutes=50)
+    ticket = await returning.take_back(centre, ticket.id, ticket.version, MANAGER, why="重新核对")
+    office.clock.forward(hours=1)
+    ticket = await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=ZHUJIAN)
+    assert ticket.due_at == MONDAY + timedelta(hours=49), "ten minutes were left, and are left"
+    complete = [one for one in await clocks_of(centre.db, ticket.id) if one.kind == "complete"]
+    assert [(one.state, one.why, one.task_id) for one in complete] == [
+        ("running", "", (await office.task_of(ticket)).id)
+    ]
+    ticket = await returning.take_back(centre, ticket.id, ticket.version, MANAGER, why="另派单位")
+    ticket = await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=ZHIFA)
+    assert ticket.due_at == office.clock.at + timedelta(hours=48), "a new unit has the full limit (S10)"
+
+
+async def test_who_is_late_does_not_begin_anew(office: Office) -> None:
+    ticket = await office.in_hand()
+    office.clock.forward(days=3)
+    ticket = await returning.take_back(office.centre, ticket.id, ticket.version, MANAGER, why="重新核对")
+    ticket = await dispatch.redispatch(office.centre, ticket.id, ticket.version, AGENT, lead=ZHUJIAN)
+    clock = await office.clock_of(ticket, "complete")
+    assert (clock.state, clock.due_at, ticket.due_at) == ("breached", *[MONDAY + timedelta(hours=48)] * 2)
+
+
+async def test_another_laws_limit_is_the_next_units_too(office: Office) -> None:
+    centre = office.centre
+    ticket = await office.in_hand("non_urban_management")
+    sixty = Amount(value=60, unit="working_day")
+    ticket = await dispatch.apply_other_law(centre, ticket.id, ticket.version, OFFICE, amount=sixty, basis="某法第六条")
+    ticket = await returning.take_back(centre, ticket.id, ticket.version, MANAGER, why="另派单位")
+    office.clock.forward(days=1)
+    ticket = await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=ZHIFA)
+    clock = await office.clock_of(ticket, "complete")
+    assert (clock.unit, clock.article, clock.due_at) == (
+        ZHIFA,
+        "某法第六条",
+        centre.calendar.add(office.clock.at, sixty),
+    )
+
+
+async def test_a_redo_and_a_return_that_waits_are_taken_back_from_a_unit_that_is_gone(office: Office) -> None:
+    centre = office.centre
+    redone = await office.reviewed()
+    findings = centre.jurisdiction.law_at(office.clock.at).redo.findings  # type: ignore[union-attr]
+    redone = await redo.order_redo(centre, redone.id, redone.version, OFFICE, findings=findings, why="没有修好")
+    returned = await office.dispatched()
+    returned = await returning.return_task(centre, returned.id, returned.version, CLERK, reason=REASON)
+    for ticket in (redone, returned):
+        ticket = await returning.take_back(centre, ticket.id, ticket.version, MANAGER, why="单位撤销")
+        ticket = await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=ZHIFA)
+        assert (ticket.state, ticket.due_at) == ("dispatched", office.clock.at + timedelta(hours=48))
+
+
 async def test_a_limit_that_was_over_when_the_ticket_was_taken_back_stays_missed(office: Office) -> None:
     ticket = await office.dispatched()
     office.clock.forward(days=3)
@@ -270,6 +330,23 @@ async def test_while_the_lead_waits_for_an_answer_those_who_assist_go_on(office:
     assert open_ones == ["citizen"]
 
 
+async def test_a_return_in_an_emergency_stops_nothing_and_an_accepted_one_excuses(office: Office) -> None:
+    centre = office.centre
+    for accepted, state in ((False, "missed"), (True, "cancelled")):
+        ticket = await office.dispatched(urgency="emergency")
+        begun = office.clock.at
+        office.clock.forward(minutes=29)
+        ticket = await returning.return_task(centre, ticket.id, ticket.version, CLERK, reason=REASON)
+        office.clock.forward(hours=7)
+        if not accepted:
+            ticket = await handling.start_handling(centre, ticket.id, ticket.version, CLERK, report="先行处置")
+        ticket = await returning.review_return(
+            centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=accepted, why="经核实"
+        )
+        clock = await office.clock_of(ticket, "start")
+        assert (clock.state, clock.due_at) == (state, begun + timedelta(minutes=30))
+
+
 async def test_a_caller_who_is_contacted_while_the_return_waits_need_not_be_contacted_again(office: Office) -> None:
     ticket = await office.dispatched()
     office.clock.forward(minutes=20)
@@ -279,5 +356,7 @@ async def test_a_caller_who_is_contacted_while_the_return_waits_need_not_be_cont
     ticket = await returning.review_return(
         office.centre, ticket.id, ticket.version, OFFICE, unit=ZHUJIAN, accepted=False, why="属于本单位"
     )
-    assert (await office.clock_of(ticket, "contact")).state == "met", "it stood still after 20 of 30 minutes"
+    assert (await office.clock_of(ticket, "contact")).state == "missed", (
+        "a return relieves nobody before it is accepted"
+    )
     assert (await office.clock_of(ticket, "accept")).state == "running"

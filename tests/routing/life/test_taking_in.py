@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from routing.life import dispatch, intake
+from routing.dispatching import merging
+from routing.life import dispatch, handling, intake, returning
 from routing.life.changing import THE_MACHINE
 from routing.life.errors import (
     BadValue,
@@ -18,7 +20,9 @@ from routing.life.errors import (
     Undecided,
 )
 from routing.ticket_errors import BadField, TicketError
-from routing.tickets import Actor
+from routing.tickets import Actor, NoSuchTicket
+from routing.watch.inbox import inbox
+from routing.watch.work import unit_work
 from tests.routing.life.conftest import AGENT, CLERK, MANAGER, OFFICE, ZHIFA, ZHUJIAN, Office
 from tests.routing.life.reading import everything_of, history_of
 
@@ -143,6 +147,56 @@ async def test_referrals(office: Office) -> None:
     assert (ticket.state, ticket.restricted_to) == ("referred", "yz.jiwei")
 
 
+async def test_a_discipline_matter_is_on_its_units_list_until_it_was_received(office: Office) -> None:
+    centre, unit = office.centre, "yz.jiwei"
+    clerk = Actor("纪采编", "unit_clerk", unit)
+    ticket = await office.draft(intent="report")
+    ticket = await intake.refer(centre, ticket.id, ticket.version, AGENT, to="discipline", note="已转交")
+    (work,) = await unit_work(centre, unit)
+    assert (work.ticket_id, work.state, work.due_at) == (ticket.id, "dispatched", None)
+    (notice,) = await inbox(centre, unit)
+    assert (notice.kind, notice.ticket_id, notice.rule) == ("discipline", ticket.id, "YZ-14(5)")
+    with pytest.raises(NoSuchTicket):
+        await handling.sign(centre, ticket.id, ticket.version, CLERK)
+    ticket = await handling.sign(centre, ticket.id, ticket.version, clerk)
+    assert (ticket.state, (await office.task_of(ticket, unit)).state) == ("referred", "completed")
+    assert await unit_work(centre, unit) == []
+
+
+async def test_what_is_refused_or_referred_after_a_return_has_no_limit_any_more(office: Office) -> None:
+    centre = office.centre
+    for end in (
+        partial(intake.refuse, ground="YZ-12-6"),
+        partial(intake.refer, to="discipline", note="已转交"),
+        partial(merging.merge, into_id=(await office.dispatched()).id),
+    ):
+        ticket = await office.dispatched()
+        ticket = await returning.take_back(centre, ticket.id, ticket.version, MANAGER, why="重新核对")
+        ticket = await end(centre, ticket.id, ticket.version, actor=AGENT)
+        assert (await office.clock_of(ticket, "citizen")).state == "cancelled"
+    ticket = await merging.unmerge(centre, ticket.id, ticket.version, AGENT, why="不是一回事")
+    assert (ticket.state, (await office.clock_of(ticket, "citizen")).state) == ("returned", "running")
+
+
+async def test_whoever_told_the_same_is_not_left_behind_by_a_decision_about_the_whole(office: Office) -> None:
+    centre = office.centre
+    whole, part = await office.accepted(), await office.accepted(intent="consult")
+    part = await merging.merge(centre, part.id, part.version, whole.id, AGENT)
+    whole = await office.ticket(whole.id)
+    for decide in (
+        partial(intake.refuse, ground="YZ-12-6"),
+        partial(intake.refer, to="discipline", note="已转交"),
+    ):
+        with pytest.raises(Undecided) as refused:
+            await decide(centre, whole.id, whole.version, AGENT)
+        assert (refused.value.field, part.serial in str(refused.value)) == ("parts", True)
+    guided = await intake.guide(centre, whole.id, ["120"], AGENT)
+    assert guided.state == "accepted"
+    await merging.unmerge(centre, part.id, part.version, AGENT, why="逐一告知")
+    whole = await office.ticket(whole.id)
+    assert (await intake.refuse(centre, whole.id, whole.version, AGENT, ground="YZ-12-6")).state == "refused"
+
+
 async def test_yangling_refuses_discipline_matters(open_office: Callable[..., Office]) -> None:
     office = open_office("yangling")
     ticket = await office.draft(intent="complaint")
@@ -190,6 +244,27 @@ async def test_yangling_reviews_a_complaint_before_it_is_dispatched(open_office:
     ticket = await intake.submit_for_pre_review(centre, ticket.id, ticket.version, AGENT, opinion="补充后再审")
     ticket = await intake.decide_first_opinion(centre, ticket.id, ticket.version, reviewer, agreed=True)
     assert (await dispatch.dispatch(centre, ticket.id, ticket.version, AGENT, lead=unit)).state == "dispatched"
+
+
+async def test_yangling_reviews_what_became_a_complaint_after_its_dispatch(open_office: Callable[..., Office]) -> None:
+    office = open_office("yangling")
+    centre, unit = office.centre, next(iter(office.centre.jurisdiction.units))
+    law = centre.jurisdiction.law_at(office.clock.at).pre_review
+    assert law is not None
+    ticket = await office.dispatched("", lead=unit, intent="consult")
+    ticket = await returning.take_back(centre, ticket.id, ticket.version, MANAGER, why="重新核对")
+    ticket = await intake.classify(
+        centre, ticket.id, ticket.version, AGENT, values={"intent": "complaint"}, scope="YL-11-3", why="实为投诉"
+    )
+    with pytest.raises(Undecided) as refused:
+        await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=unit)
+    assert refused.value.rule == "YL-14(2)"
+    ticket = await intake.submit_for_pre_review(centre, ticket.id, ticket.version, AGENT, opinion="实为投诉")
+    ticket = await intake.decide_first_opinion(
+        centre, ticket.id, ticket.version, Actor("主办", law.reviewer), agreed=True
+    )
+    assert ticket.state == "returned"
+    assert (await dispatch.redispatch(centre, ticket.id, ticket.version, AGENT, lead=unit)).state == "dispatched"
 
 
 async def test_yazhou_has_no_such_review(office: Office) -> None:

@@ -97,6 +97,10 @@ def test_twins_and_a_missing_file(folder: Path) -> None:
     write(folder, yaml.safe_dump(twice))
     with pytest.raises(ConfigurationError, match="'fire' is there twice"):
         load(folder, ["119"])
+    twice["stations"][1] = twice["stations"][0] | {"name": "second"}
+    write(folder, yaml.safe_dump(twice))
+    with pytest.raises(ConfigurationError, match="'fire' is the station of line '119' already"):
+        load(folder, ["119"])
 
 
 def test_a_station_on_this_machine_may_do_without_https(folder: Path) -> None:

@@ -175,6 +175,71 @@ async def test_a_line_that_nobody_answers(applied: Applying, database: Database)
     assert ticket.attention == "line_exhausted", "the end of the call takes nothing off the list"
 
 
+async def test_a_line_that_hangs_up_after_all_was_said(applied: Applying, database: Database) -> None:
+    c = ToldLinkage()
+    await applied(c.arrived(), c.answered(), c.asked("119"))
+    view, ticket = await applied(
+        c.attempt("119", 1, "answered", 12),
+        c.attempt("119", 1, "dropped", 40),
+        c.attempt("119", 2, "answered", 43),
+        c.attempt("119", 2, "dropped", 90),
+        c.exhausted("119", 90, told_caller=False),
+    )
+    assert state_of(view) == "ended" and view.active and view.lines[0].row.exhausted_at is None
+    assert [one.outcome for one in view.lines[0].attempts] == ["dropped", "answered"]
+    assert ticket.attention == "" and await open_alarms(database) == []
+    history = await tickets.history(database, ticket.id)
+    assert (history[-1].action, history[-1].why) == ("linkage_line_ended", "119 已结束")
+    # Asked for again, nobody is there: that is one to be told of.
+    view, ticket = await applied(
+        c.asked("119", seconds=100),
+        c.attempt("119", 1, "no_answer", 120, dialling="d2"),
+        c.exhausted("119", 120, dialling="d2"),
+    )
+    assert state_of(view) == "exhausted" and ticket.attention == "line_exhausted"
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["in_turn", "told_after_the_end"])
+async def test_who_pressed_the_key_and_was_gone_is_called_back(
+    applied: Applying, database: Database, late: bool
+) -> None:
+    c = ToldLinkage()
+    told = [c.key_pressed(3), c.ended(4)]
+    async with database.begin() as session:
+        for event in [c.arrived(), c.queued(), *(reversed(told) if late else told)]:
+            await apply(session, event, applied.law)
+    (alarm,) = await open_alarms(database)
+    assert (alarm.kind, alarm.call_id, alarm.detail) == ("emergency_key", "c1", "138****0001")
+    ticket = await tickets.ticket_of_call(database, "c1")
+    assert ticket is not None and ticket.attention == "emergency_key" and ticket.attention in tickets.ATTENTION
+    async with database.begin() as session:
+        await apply(session, c.said(1, "救命"), applied.law)
+    ticket = await tickets.ticket_of_call(database, "c1")
+    assert ticket is not None and ticket.attention == "emergency_key", "late words take nothing off the list"
+
+
+async def test_who_pressed_the_key_and_was_helped_raises_no_alarm(applied: Applying, database: Database) -> None:
+    linked, talked = ToldLinkage("c1"), ToldLinkage("c2")
+    async with database.begin() as session:
+        for event in (
+            *(linked.arrived(), linked.key_pressed(3)),
+            *(linked.asked("119", seconds=5, by="trunk", who=""), linked.ended(9)),
+            *(talked.arrived(), talked.key_pressed(3), talked.answered(seconds=5), talked.ended(60)),
+        ):
+            await apply(session, event, applied.law)
+    assert await open_alarms(database) == []
+
+
+async def test_who_pressed_the_key_when_the_bridge_died(applied: Applying, database: Database) -> None:
+    from tests.routing.told import inventory
+
+    c = ToldLinkage()
+    async with database.begin() as session:
+        for event in (c.arrived(), c.key_pressed(3), inventory()):
+            await apply(session, event, applied.law)
+    assert [one.kind for one in await open_alarms(database)] == ["emergency_key"]
+
+
 async def test_alarms_are_raised_once_and_acknowledged_by_one(applied: Applying, database: Database) -> None:
     c = ToldLinkage()
     asked = c.asked("119", seconds=3, by="caller", via="digit", who="")

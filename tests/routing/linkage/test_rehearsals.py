@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from prometheus_client import REGISTRY
 from redis.asyncio import Redis
 from sqlalchemy import select, update
 
@@ -80,6 +81,20 @@ async def test_a_failure_raises_an_alarm(database: Database, redis: Redis, bridg
     found = await standings(database, LINES, 36)
     assert [one.standing for one in found] == ["never", "failed"]
     assert in_words(found) == "119 演练没有接通；110 从未演练"
+
+
+async def test_our_own_echo_proves_nothing(database: Database, redis: Redis, bridge: AnsweringBridge) -> None:
+    bridge.detail = {"number": "echo", "trunk": "", "outcome": "answered"}
+    server = Rehearsals(database, redis, [line("119")], PLAN, SANYA)
+    (done,) = await server.rehearse_due(a_morning() + timedelta(minutes=2))
+    assert (done.result, done.number) == ("connected", "echo")
+    (found,) = await standings(database, [line("119")], 36)
+    assert (found.standing, found.worked_at) == ("untested", None)
+    assert server.trouble == "119 没有测试号码，从未真正呼叫过"
+    assert REGISTRY.get_sample_value("hotline_line_rehearsed", {"line": "119"}) == 0
+    bridge.detail = {"number": "0898119", "trunk": "carrier", "outcome": "answered"}
+    await rehearse(database, redis, line("119"), by="8004")
+    assert [one.standing for one in await standings(database, [line("119")], 36)] == ["works"]
 
 
 async def test_without_a_bridge_it_has_failed(database: Database, redis: Redis) -> None:

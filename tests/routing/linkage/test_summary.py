@@ -6,6 +6,8 @@ import pytest
 
 from ivr.events import now
 from routing.jurisdiction import Jurisdiction
+from routing.linkage.configuration import Station, StationEntry
+from routing.linkage.notices import _Details
 from routing.linkage.summary import read_out
 from routing.storage import Call, Ticket, Utterance, blank_fields
 
@@ -52,3 +54,16 @@ def test_only_the_latest_words_of_the_caller(yazhou: Jurisdiction) -> None:
     assert "第二句，第三句" in read_out(call, None, spoken, yazhou).sentence
     long = read_out(call, None, [said("救" * 500)], yazhou).sentence
     assert len(long) < 120
+
+
+@pytest.mark.parametrize(("secret", "told"), [(True, False), (False, True)], ids=["secret", "open"])
+def test_a_station_is_not_told_who_called_where_that_is_secret(yazhou: Jurisdiction, secret: bool, told: bool) -> None:
+    event = "我是符先生，邻居持刀追我，我电话一三八零零一三八零零零"
+    kept = ticket(event=event, place="保港", person="符先生（要求身份保密）")
+    kept.identity_secret, kept.caller_number = secret, "13800138000"
+    call = Call(call_id="c", caller_number="13800138000", arrived_at=now())
+    station = Station(StationEntry(name="police", line="110", url="http://127.0.0.1/", secret_file="x"), b"")
+    body = _Details(station, call, kept, read_out(call, kept, [], yazhou)).body("linkage.asked", station)
+    assert "邻居持刀追我" in body["summary"]
+    shown = [who for who in ("符先生", "一三八零零一三八零零零", "13800138000") if who in str(body)]
+    assert bool(shown) is told, body

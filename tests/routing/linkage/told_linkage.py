@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ivr.events import (
+    EmergencyKeyPressed,
     LineAttempt,
     LineExhausted,
     LinkageAsked,
@@ -80,6 +81,10 @@ class ToldLinkage(Told):
     def muted(self, party: Party, name: str, seconds: float, *, muted: bool = True) -> PartyMuted:
         more = {"party": party, "name": name, "muted": muted}
         return PartyMuted.model_validate(self._linkage(f"muted:{name}:{muted}", seconds) | more)
+
+    def key_pressed(self, seconds: float = 3) -> EmergencyKeyPressed:
+        told = {"call_id": self.call_id, "event_id": f"{self.call_id}:key:{seconds}", "at": at(seconds)}
+        return EmergencyKeyPressed.model_validate(told)
 
     def ended_linkage(self, seconds: float = 55, recording: str = "") -> LinkageEnded:
         return LinkageEnded.model_validate(self._linkage("ended", seconds) | {"recording": recording})

@@ -79,7 +79,7 @@ def test_marks_readings_and_releases(run: Run, data: Path) -> None:
     ticket_id = asyncio.run(_open_ticket(data))
     assert run("secrecy", "mark", "YZ1", "--identity", *MANAGER)[1] == "YZ1: identity True, content False\n"
     code, _, refused = run("secrecy", "mark", ticket_id, *MANAGER)
-    assert code == 1 and refused.startswith("error: missing: 降低保密等级要写明理由") and "(YZ-26, why)" in refused
+    assert code == 1 and refused.startswith("error: missing: 降低保密等级要写明理由") and "（YZ-26，why）" in refused
     code, _, refused = run("secrecy", "reveal", "YZ1", "caller_number", "--why", "看看", *CLERK)
     assert code == 1 and "no_such_ticket" in refused
     assert run("secrecy", "reveal", "YZ1", "caller_number", "--why", "回访", *OFFICE)[1] == "13800000001\n"

@@ -110,6 +110,9 @@ async def test_a_discipline_matter_exists_for_its_unit_and_its_taker_only(
     await _flag(centre, ticket_id, restricted_to="yz.jiwei")
     with pytest.raises(NoSuchTicket):
         await view(centre, ticket_id, actor)
+    for role in ("telecom_admin", "auditor", "agent", "district_leadership"):
+        with pytest.raises(NoSuchTicket):
+            await view(centre, ticket_id, Actor("冒名", role, "yz.jiwei"))
     for allowed in (WANG, DISCIPLINE, OTHER_CLERK):
         assert (await view(centre, ticket_id, allowed)).caller_number.text == NUMBER
     async with centre.db.session() as session:
@@ -171,6 +174,13 @@ async def test_what_is_masked_is_read_with_a_reason_and_written_down(centre: Cen
         (CLERK.name, "yz.zhujian", "caller_number", "联系诉求人", "refused", NOW),
     ]
     assert await reading.most_read(centre, NOW) == [(MANAGER.name, "", 2, 0), (CLERK.name, "yz.zhujian", 0, 1)]
+
+
+async def test_the_access_log_names_nobody(centre: Centre, ticket_id: str) -> None:
+    await _flag(centre, ticket_id, identity_secret=True)
+    await reveal(centre, ticket_id, "caller_number", OFFICE, f"{NAME}要求回电{CALLBACK}")
+    [entry] = await reading.readings(centre, ticket_id=ticket_id)
+    assert entry.reason == "▇▇要求回电▇▇"
 
 
 async def test_reading_what_one_sees_anyway_is_not_written_down(centre: Centre, ticket_id: str) -> None:

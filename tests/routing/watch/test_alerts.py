@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from routing.centre import Centre
 from routing.jurisdiction import Jurisdiction, load
 from routing.knowledge.items import Text, draft, review
 from routing.people.contacts import Appointment, appoint, changes_to_report, report
+from routing.people.tables import ContactChange
 from routing.storage import Database
 from routing.tickets import Actor
 from routing.watch.alerts import look_around
@@ -134,6 +136,62 @@ async def test_a_changed_contact_is_to_be_reported_within_two_working_days(centr
     assert "逾期" in (await _told(centre, "contacts"))[0]
     assert len(await _told(centre, "contacts", UNIT)) == 2
     assert "分管领导已变动（乙）" in told
+
+
+async def test_a_change_at_the_years_end_is_told_although_its_limit_lies_beyond_the_calendar(
+    centre: Centre, time: Time
+) -> None:
+    time.at = datetime(2026, 12, 30, 2, 0, tzinfo=UTC)
+    clerk = Actor("采编员", "unit_clerk", UNIT)
+    await appoint(centre, clerk, [Appointment(UNIT, "deputy", "甲", date(2026, 12, 30))])
+    [waiting] = await changes_to_report(centre)
+    assert (waiting.due_at, waiting.overdue, waiting.beyond) == (None, False, 2027)
+    assert await look_around(centre) > 0
+    assert any("2027 年" in text for text in await _told(centre, "contacts", UNIT))
+    time.at = datetime(2027, 1, 4, 2, 0, tzinfo=UTC)
+    await look_around(centre)  # in the year that nobody has entered
+    assert len(await _told(centre, "contacts", UNIT)) == 1
+
+
+async def test_a_subject_that_cannot_be_looked_at_keeps_no_other_from_being_said(centre: Centre, time: Time) -> None:
+    await _publish(centre, date(2026, 3, 31))
+    clerk = Actor("采编员", "unit_clerk", UNIT)
+    [change] = await appoint(centre, clerk, [Appointment(UNIT, "deputy", "甲", date(2026, 3, 9))])
+    await _position(centre, change.id, "damaged")
+    time.at = datetime(2026, 4, 1, 2, 0, tzinfo=UTC)
+    for _ in range(2):  # the day is not done with, and is looked at again
+        with pytest.raises(KeyError, match="damaged"):
+            await look_around(centre)
+    assert len(await _told(centre, "knowledge", UNIT)) == 1
+    await _position(centre, change.id, "deputy")
+    assert await look_around(centre) > 0
+    assert len(await _told(centre, "contacts", UNIT)) == 1
+
+
+async def _position(centre: Centre, change_id: int, position: str) -> None:
+    async with centre.db.begin() as session:
+        await session.execute(update(ContactChange).where(ContactChange.id == change_id).values(position=position))
+
+
+async def test_training_is_told_once_in_each_span_and_the_reminder_once_a_day_from_its_hour(
+    database: Database,
+) -> None:
+    """QH-1: every day after the shift at 18:00, and every two weeks; a watch that stood still says it late."""
+    time = Time(datetime(2026, 3, 11, 9, 59, tzinfo=UTC))  # 17:59 there
+    centre = centre_of(database, load(ROOT / "config" / "jurisdictions" / "qionghai.yaml"), time)
+    for _ in range(2):
+        await look_around(centre)
+    assert [text[:11] for text in await _told(centre, "training")] == ["2026年03月09日"]
+    time.pass_(timedelta(minutes=1))
+    for _ in range(2):
+        await look_around(centre)
+    assert len(await _told(centre, "training")) == 2
+    time.pass_(timedelta(hours=23, minutes=59))
+    await look_around(centre)
+    assert len(await _told(centre, "training")) == 2
+    time.pass_(timedelta(minutes=1))
+    await look_around(centre)
+    assert len(await _told(centre, "training")) == 3
 
 
 async def test_a_day_is_looked_at_once_whoever_looks(centre: Centre, time: Time) -> None:

@@ -199,6 +199,56 @@ async def test_v2_of_a_month_in_which_the_watch_stood_still(centre: Centre, time
     assert [one.occasion for one in await _violations(centre)] == ["2026-10"]
 
 
+async def test_v2_of_limits_that_were_found_late_in_a_later_month(centre: Centre, time: Time) -> None:
+    """Handed in late at the month's end, and reviewed in the next: the miss counts in the month of the limit."""
+    due = datetime(2026, 10, 30, 3, 0, tzinfo=UTC)
+    waiting = [await _late(centre, due, state="stopped", ended_at=None) for _ in range(2)]
+    time.at = datetime(2026, 10, 31, 3, 0, tzinfo=UTC)
+    await look_at_events(centre)
+    time.at = datetime(2026, 11, 5, 3, 0, tzinfo=UTC)
+    assert await look_at_events(centre) == 0
+    async with centre.db.begin() as session:
+        await session.execute(update(Clock).values(state="missed", ended_at=due + HOUR))
+        await session.execute(update(Ticket).values(updated_at=time.at))
+    time.pass_(HOUR / 4)
+    assert await look_at_events(centre) == 1
+    assert [one.occasion for one in await _violations(centre)] == ["2026-10"]
+    assert len(waiting) == 2
+
+
+async def test_a_v2_whose_reasons_were_given_says_so_while_nobody_has_decided(centre: Centre, time: Time) -> None:
+    time.at = datetime(2026, 11, 20, tzinfo=UTC)
+    for _ in range(2):
+        await _late(centre, START)
+    assert await look_at_events(centre) == 1
+    async with centre.db.begin() as session:
+        await session.execute(update(Clock).values(why="台风"))
+        await session.execute(update(Ticket).values(updated_at=time.at))
+    time.pass_(HOUR / 4)
+    assert await look_at_events(centre) == 0
+    [violation] = await _violations(centre)
+    assert violation.state == "proposed" and "已不到 2 件" in violation.facts
+
+
+async def test_what_is_classified_as_a_report_after_a_return_is_proposed_at_its_next_dispatch(
+    centre: Centre, time: Time
+) -> None:
+    ticket = await write(centre.db, Life(START))
+    time.pass_(HOUR)
+    assert await look_at_events(centre) == 0
+    time.pass_(DAY)
+    assert await look_at_events(centre) == 0
+    time.pass_(DAY)
+    async with centre.db.begin() as session:
+        await session.execute(update(Ticket).where(Ticket.id == ticket.id).values(intent="report"))
+    assert await look_at_events(centre) == 0, "not before it is dispatched as one"
+    async with centre.db.begin() as session:
+        again = {"unit": "yz.jiwei", "role": "lead", "round": 2, "state": "dispatched", "dispatched_by": "甲"}
+        session.add(Task(ticket_id=ticket.id, dispatched_at=time.at, **again))
+    assert await look_at_events(centre) == 1
+    assert await _escalations(centre) == [(ticket.id, "report")]
+
+
 async def test_a_dismissed_violation_is_not_proposed_again(centre: Centre, time: Time) -> None:
     time.at = datetime(2026, 11, 20, tzinfo=UTC)
     for _ in range(2):

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from routing.centre import Centre
 from routing.jurisdiction import Jurisdiction
 from routing.life.tables import Clock
+from routing.people.tables import ContactChange
 from routing.storage import Database, migrate
 from routing.watch.watch import Watch, heed_calendar
 from tests.routing.watch.lives import DAY, HOUR, Life, Time, centre_of, write
@@ -93,6 +94,25 @@ async def test_an_outage_of_the_database_is_told_and_caught_up_with(
     with pytest.raises(asyncio.CancelledError):
         await working
     await database.close()
+
+
+async def test_a_look_that_fails_is_told_and_the_others_go_on(database: Database, yazhou: Jurisdiction) -> None:
+    time = Time(START)
+    centre = centre_of(database, yazhou, time)
+    async with database.begin() as session:
+        damaged = {"position": "damaged", "changed_on": START.date(), "noted_at": START, "noted_by": "甲"}
+        session.add(ContactChange(unit="yz.zhifa", **damaged))
+    await write(database, Life(START, clocks={"complete": (START, HOUR)}))
+    time.pass_(DAY)
+    watch = Watch(centre, every_seconds=60)
+    assert (await watch.go_round()).overdue == 1
+    assert "当日事项" in watch.trouble and "damaged" in watch.trouble
+    assert (await watch.go_round()).overdue == 0
+    again = Watch(centre, every_seconds=60)
+    async with database.begin() as session:
+        await session.execute(update(ContactChange).values(position="deputy"))
+    await again.go_round()
+    assert again.trouble == ""
 
 
 async def test_open_limits_are_brought_to_a_new_calendar(database: Database, yazhou: Jurisdiction) -> None:
