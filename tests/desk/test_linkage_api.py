@@ -405,7 +405,7 @@ async def test_alarms_and_proposals_on_all_desks(desk: Running) -> None:
         for occasion, hours in (("new", 1), ("old", 3)):
             at = now() - timedelta(hours=hours)
             await raise_alarm(session, "emergency_key", occasion, at, call_id=call.call_id, detail="138****0001")
-    async with desk.signed_in("8002") as session, session.get("/") as answer:
+    async with desk.signed_in("8002") as another, another.get("/") as answer:
         page = await answer.text()
     rows = re.findall(r'<div class="alarm"[^>]*>', page)
     assert ["data-alarm" in row for row in rows] == [True, False], "an old one is shown and makes no sound"
