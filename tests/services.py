@@ -97,7 +97,7 @@ class PostgresServer:
         with (self._data / "postgresql.conf").open("a") as settings:
             settings.write(
                 f"listen_addresses = ''\nunix_socket_directories = '{self._sockets}'\n"
-                "fsync = off\nfull_page_writes = off\nmax_connections = 50\n"
+                "fsync = off\nfull_page_writes = off\nmax_connections = 400\n"
                 "shared_buffers = 16MB\n"
             )
 
