@@ -22,6 +22,7 @@ from settings import ROOT, ConfigurationError, HotlineError, Settings
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 well, 1 it failed, 2 it was asked for wrongly."""
     from front import commands
+    from front.logs import log_to_stderr
 
     parser = argparse.ArgumentParser(prog="server.py", description="The 12345 hotline.")
     parser.add_argument(
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     commands.add(parser)
     arguments = parser.parse_args(argv)
     os.umask(0o077)  # recordings, transcripts, passwords: what we and our children write is for nobody else
+    log_to_stderr(verbose=getattr(arguments, "verbose", False))  # what was asked for goes to standard output, alone
     try:
         return int(arguments.handler(arguments, _settings(arguments)))
     except HotlineError as problem:

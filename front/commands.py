@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import pkgutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +132,6 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     roles = set(ROLES) if arguments.role == "all" else {role.strip() for role in arguments.role.split(",")}
     if unknown := roles - set(ROLES):
         raise ConfigurationError(f"--role {','.join(sorted(unknown))}: there are only {', '.join(ROLES)}")
-    _log_to_stderr(verbose=arguments.verbose)
     own = ["--config", str(settings.config_dir), "--data", str(settings.data_dir)]
     for entry in arguments.set:
         own += ["--set", entry]
@@ -149,30 +146,10 @@ def _asyncio_run(work: Any) -> None:
         runner.run(work)
 
 
-def _log_to_stderr(*, verbose: bool) -> None:
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S", utc=False),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-            if sys.stderr.isatty()
-            else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
 def _check(arguments: argparse.Namespace, settings: Settings) -> int:
     from front.checking import check
     from ivr.asterisk_files import DIALPLANS
 
-    _log_to_stderr(verbose=False)
     return asyncio.run(check(settings, arguments.dialplans or DIALPLANS))
 
 

@@ -10,8 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-import structlog
-
 from routing.centre import Centre
 from routing.jurisdiction import load
 from routing.law.calendar import calendar_of
@@ -96,8 +94,6 @@ def print_json(value: Any) -> None:
 
 
 async def _run(work: Work, arguments: argparse.Namespace, settings: Settings) -> int:
-    # What was asked for goes to standard output, and nothing else.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     jurisdiction = load(settings.jurisdiction_dir / f"{settings.hotline.jurisdiction}.yaml")
     calendar = calendar_of(settings.config_dir / "calendars", jurisdiction)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
