@@ -10,8 +10,8 @@ from datetime import datetime
 
 from routing.jurisdiction import Jurisdiction, Matter, ScopeItem
 from routing.life.states import ticket_step
-from routing.places import place_of
-from routing.spoken import Heard
+from routing.reading.places import place_of
+from routing.reading.spoken import Heard
 from routing.storage import Ticket
 from routing.ticket_errors import BadField
 

@@ -14,12 +14,12 @@ from prometheus_client import Counter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from routing.elements import Element, Heard, extract
 from routing.history import MACHINE, line
 from routing.jurisdiction import Jurisdiction
 from routing.linkage.guide import BY_LINKAGE
-from routing.persons import person_of
-from routing.proposal import Ranked, propose
+from routing.reading.elements import Element, Heard, extract
+from routing.reading.persons import person_of
+from routing.reading.proposal import Ranked, propose
 from routing.secrecy.wishes import heed, unheeded
 from routing.serials import next_serial
 from routing.storage import Call, Candidate, FieldValue, Ticket, Utterance

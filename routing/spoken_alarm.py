@@ -21,8 +21,8 @@ from ivr.events import STREAM, Utterance, load, now
 from routing.intake import entries, heed_cancellation
 from routing.jurisdiction import Jurisdiction
 from routing.linkage.proposals import propose_linkage
-from routing.matter_words import danger_words
-from routing.spoken import plain
+from routing.reading.matter_words import danger_words
+from routing.reading.spoken import plain
 from routing.storage import Database
 
 log = structlog.get_logger(__name__)

@@ -1,7 +1,7 @@
 """Which units a matter goes to: lead and assisting, each with its reason and rule; a person decides (YZ-14 [H]).
 
-This is for a ticket whose matter and place are known. While the caller still speaks, routing.proposal ranks what was
-heard; what it proposed, and what a person made of it, comes in here as the ticket's values.
+This is for a ticket whose matter and place are known. While the caller still speaks, routing.reading.proposal ranks
+what was heard; what it proposed, and what a person made of it, comes in here as the ticket's values.
 """
 
 from __future__ import annotations

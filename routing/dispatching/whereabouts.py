@@ -13,8 +13,8 @@ from functools import lru_cache
 from pypinyin import lazy_pinyin
 
 from routing.jurisdiction import Jurisdiction, Place
-from routing.places import place_of
-from routing.spoken import Heard, plain
+from routing.reading.places import place_of
+from routing.reading.spoken import Heard, plain
 
 _CUE = "在"
 _NEVER = datetime.min.replace(tzinfo=UTC)

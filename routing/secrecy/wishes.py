@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from routing.history import MACHINE, line
-from routing.persons import Wish
+from routing.reading.persons import Wish
 from routing.secrecy.tables import SecrecyMark
 from routing.storage import Ticket
 

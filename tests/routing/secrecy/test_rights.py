@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from routing.centre import Centre
 from routing.life.errors import BadValue, Missing, NotAllowed, Silent
 from routing.life.tables import Task
-from routing.persons import Wish
+from routing.reading.persons import Wish
 from routing.secrecy import reading, releases
 from routing.secrecy.errors import NotApproved, RevealRefused
 from routing.secrecy.marking import marks, set_secrecy

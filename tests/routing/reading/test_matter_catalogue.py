@@ -8,7 +8,7 @@ import pytest
 
 from routing.drafts import read
 from routing.jurisdiction import Jurisdiction, load
-from routing.spoken import Heard
+from routing.reading.spoken import Heard
 from tests.routing.conftest import YAZHOU
 
 CALLED_AT = datetime(2026, 11, 21, 6, 5, tzinfo=UTC)

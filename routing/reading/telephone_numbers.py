@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from routing.spoken import Heard, of_caller, plain
-from routing.spoken_numbers import digit
+from routing.reading.spoken import Heard, of_caller, plain
+from routing.reading.spoken_numbers import digit
 
 _CUE = re.compile(r"电话|手机|号码|联系|打我|打给我|回电|回拨")
 _JOIN = frozenset("-—－, ，、。 杠转")

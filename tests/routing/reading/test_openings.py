@@ -11,7 +11,7 @@ import yaml
 
 from routing.drafts import LINES, read
 from routing.jurisdiction import Jurisdiction
-from routing.spoken import Heard
+from routing.reading.spoken import Heard
 from routing.storage import FIELDS
 
 CALLED_AT = datetime(2026, 11, 21, 6, 5, tzinfo=UTC)

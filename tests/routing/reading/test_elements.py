@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.drafts import read
-from routing.elements import Heard, extract
 from routing.jurisdiction import Jurisdiction, load
-from routing.places import place_of
-from routing.proposal import propose
-from routing.spoken import Phrases, plain
-from routing.spoken_numbers import count
-from routing.spoken_time import time_of
-from routing.telephone_numbers import callback_number
+from routing.reading.elements import Heard, extract
+from routing.reading.places import place_of
+from routing.reading.proposal import propose
+from routing.reading.spoken import Phrases, plain
+from routing.reading.spoken_numbers import count
+from routing.reading.spoken_time import time_of
+from routing.reading.telephone_numbers import callback_number
 from tests.routing.conftest import YAZHOU
-from tests.routing.test_openings import OPENINGS, heard
+from tests.routing.reading.test_openings import OPENINGS, heard
 
 SATURDAY = datetime(2026, 11, 21, 14, 5, tzinfo=ZoneInfo("Asia/Shanghai"))
 

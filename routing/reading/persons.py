@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from routing.jurisdiction import Jurisdiction
-from routing.spoken import Heard, Phrases, of_caller, plain
+from routing.reading.spoken import Heard, Phrases, of_caller, plain
 
 Wish = Literal["identity", "content", "anonymous"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from routing.jurisdiction import Jurisdiction
-from routing.matter_words import danger_words, matter_words
-from routing.places import phrases_in
-from routing.spoken import GAP, Heard, clauses, of_caller, plain, readable
+from routing.reading.matter_words import danger_words, matter_words
+from routing.reading.places import phrases_in
+from routing.reading.spoken import GAP, Heard, clauses, of_caller, plain, readable
 
 
 @dataclass(frozen=True)

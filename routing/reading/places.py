@@ -15,8 +15,8 @@ from typing import Any
 from pypinyin import lazy_pinyin
 
 from routing.jurisdiction import Jurisdiction, Place
-from routing.spoken import Heard, Phrases, of_caller, plain
-from routing.spoken_numbers import COUNT
+from routing.reading.spoken import Heard, Phrases, of_caller, plain
+from routing.reading.spoken_numbers import COUNT
 
 
 @dataclass(frozen=True)

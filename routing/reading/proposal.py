@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from routing.elements import Elements, Heard
 from routing.jurisdiction import Intent, Jurisdiction, Matter
-from routing.matter_words import danger_words, matter_words
-from routing.spoken import Phrases, of_caller, plain
+from routing.reading.elements import Elements, Heard
+from routing.reading.matter_words import danger_words, matter_words
+from routing.reading.spoken import Phrases, of_caller, plain
 
 
 @dataclass(frozen=True)

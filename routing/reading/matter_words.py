@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from routing.jurisdiction import EmergencyHint, Jurisdiction, Matter
-from routing.spoken import GAP, Found, Phrases
+from routing.reading.spoken import GAP, Found, Phrases
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from routing.jurisdiction import Jurisdiction, Place
-from routing.persons import Wish, person_of
-from routing.places import place_of
-from routing.spoken import Heard
-from routing.spoken_time import time_of
-from routing.statements import demand_of, event_of
-from routing.telephone_numbers import callback_number
+from routing.reading.persons import Wish, person_of
+from routing.reading.places import place_of
+from routing.reading.spoken import Heard
+from routing.reading.spoken_time import time_of
+from routing.reading.statements import demand_of, event_of
+from routing.reading.telephone_numbers import callback_number
 
 __all__ = ["Element", "Elements", "Heard", "extract"]
 

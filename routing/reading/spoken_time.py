@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from routing.spoken import Heard, of_caller, plain
-from routing.spoken_numbers import COUNT, count, digit
+from routing.reading.spoken import Heard, of_caller, plain
+from routing.reading.spoken_numbers import COUNT, count, digit
 
 
 @dataclass(frozen=True)
