@@ -19,7 +19,7 @@ from front.station import Station
 from settings import ROOT
 from tests.desk.running_desk import form_token
 from tests.e2e.conftest import Scene, scene
-from tests.e2e.linkage_scene import Linkages, start_with
+from tests.e2e.linkage.scene import Linkages, start_with
 from tests.routing.linkage.station import SECRET, StationServer, station_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -9,41 +9,23 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import pytest
-import pytest_asyncio
 from redis.exceptions import RedisError
 
 from front.softphone import Softphone
-from front.station import Station
 from ivr.commands import CommandRefused, LinkLines
 from ivr.events import CallArrived, CallEnded, Event, LinkageAsked, LinkageEnded, LinkageEvent, now
-from tests.e2e.conftest import ARTEFACTS, Scene
-from tests.e2e.linkage_scene import Linkages, attempts, joined, kinds, left, linked_hotline
+from tests.e2e.conftest import ARTEFACTS
+from tests.e2e.linkage.scene import Linkages, attempts, joined, kinds, left
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+SETTINGS = {"listening.enabled": "true"}
 PHASES = ("asked", "dialling", "connected", "dropped")
 FAULTS = ("server", "redis", "recogniser")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[tuple[Scene, Station]]:
-    async with linked_hotline({"listening.enabled": "true"}) as hotline:
-        yield hotline
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def linkages(running: tuple[Scene, Station]) -> AsyncIterator[Linkages]:
-    scene, station = running
-    async with AsyncExitStack() as stack:
-        test = Linkages(scene.instance, station, stack)
-        for line in ("110", "119", "120", "122"):
-            await test.dials(line, line)
-        yield test
 
 
 @pytest.mark.parametrize("phase", PHASES)

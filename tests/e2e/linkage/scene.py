@@ -64,6 +64,9 @@ emergency_lines:
 _callers = itertools.count(1)
 
 
+ALL = ("110", "119", "120", "122")
+
+
 class Linkages:
     """One test's view of a running hotline: its telephones end with the test, the hotline may serve others after it."""
 
