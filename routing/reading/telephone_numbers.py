@@ -24,6 +24,7 @@ _CUE = re.compile(r"电话|手机|号码|联系|打我|打给我|回电|回拨|�
 _MOBILE = re.compile(r"(?<!\d)(?:00)?(?:86)?(1[3-9]\d{9})(?!\d)")
 _LANDLINE = re.compile(r"(?<!\d)(0(?:10|2\d|[3-9]\d{2})[2-8]\d{6,7})(?!\d)")
 _LOCAL = re.compile(r"(?<!\d)([2-8]\d{7})(?!\d)")
+_AREA_AFTER = re.compile(r"(?<!\d)([2-8]\d{6,7})(?!\d)[^\d]{0,3}区号[^\d]{0,2}(0(?:10|2\d|[3-9]\d{2}))(?!\d)")
 _WHOLE = re.compile(r"1[3-9]\d{9}|0(?:10|2\d|[3-9]\d{2})[2-8]\d{6,7}|[2-8]\d{7}")
 
 _BETWEEN = re.compile(
@@ -51,7 +52,9 @@ _WHOSE = (
 _OTHERS = re.compile(
     rf"{_WHOSE}(?:那边|这边|那里)?(?:的|那个|留的|给的)?(?:联系|办公|手机|座机)?(?:电话|手机|号码|号|联系方式)"
 )
-_CAME_IN = re.compile(r"打(?:给我|过来|来)|给我(?:打|发)|发来|短信|骚扰|推销|陌生(?:电话|号码)|诈骗|开头的")
+_CAME_IN = re.compile(
+    r"打(?:给我(?=的|说|让|要|骗|推)|过来|来)|给我(?:打|发)|发来|短信|骚扰|推销|陌生(?:电话|号码)|诈骗|开头的"
+)
 """A number of somebody else: of what the call is about."""
 _OWN = re.compile(r"我(?:自己|本人)?的?(?:联系)?(?:电话|手机|号码)")
 _ASKS_FOR_IT = re.compile(r"(?:联系|回电|回拨|回复|通知|找|打)(?:给|他|她|我|这个)?")
@@ -93,6 +96,10 @@ def callback_number(utterances: Sequence[Heard]) -> NumberHeard | None:
             # "我的电话是一三八" and the rest in the next breath.
             tail = re.search(r"\d+$", digits)
             open_run = [(heard, tail.group() if tail else "")]
+        elif open_run and (groups := re.findall(r"\d+", _as_digits(text, joined=False))):
+            if whole := _completed([(said, part) for said, part in open_run if part], heard, groups):
+                best = whole
+            open_run = []
         elif not _AGREED.match(text):
             open_run = []
         pieces = [(said, part) for said, part in open_run if part]
@@ -113,6 +120,15 @@ def _whole(pieces: Sequence[tuple[Heard, str]], *, cued: bool) -> NumberHeard | 
     return None
 
 
+def _completed(pieces: list[tuple[Heard, str]], heard: Heard, groups: Sequence[str]) -> NumberHeard | None:
+    """A number whose last group is said again or added in other words: 最后是九, 就是六六零幺九."""
+    for group in reversed(groups):
+        for kept in (pieces, pieces[:-1]):
+            if whole := _whole([*kept, (heard, group)], cued=True):
+                return whole
+    return None
+
+
 def _cued(pieces: Sequence[tuple[Heard, str]]) -> bool:
     return any(_CUE.search(said.text.replace(" ", "")) for said, _ in pieces)
 
@@ -129,6 +145,7 @@ def _as_digits(text: str, *, joined: bool = True) -> str:
 
 def _number_in(digits: str, *, cued: bool) -> str | None:
     digits = _repaired(digits)
+    digits = _AREA_AFTER.sub(lambda found: found[2] + found[1], digits)
     found = [*_MOBILE.finditer(digits), *_LANDLINE.finditer(digits)]
     if not found and cued:
         # Eight digits alone could be anything; after "电话" they are a local number.
