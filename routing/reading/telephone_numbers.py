@@ -24,6 +24,7 @@ _CUE = re.compile(r"电话|手机|号码|联系|打我|打给我|回电|回拨|�
 _MOBILE = re.compile(r"(?<!\d)(?:00)?(?:86)?(1[3-9]\d{9})(?!\d)")
 _LANDLINE = re.compile(r"(?<!\d)(0(?:10|2\d|[3-9]\d{2})[2-8]\d{6,7})(?!\d)")
 _LOCAL = re.compile(r"(?<!\d)([2-8]\d{7})(?!\d)")
+_SAID_TWICE = re.compile(r"(?<!\d)(1[3-9]\d{9})\1(?!\d)")
 _AREA_AFTER = re.compile(r"(?<!\d)([2-8]\d{6,7})(?!\d)[^\d]{0,3}区号[^\d]{0,2}(0(?:10|2\d|[3-9]\d{2}))(?!\d)")
 _WHOLE = re.compile(r"1[3-9]\d{9}|0(?:10|2\d|[3-9]\d{2})[2-8]\d{6,7}|[2-8]\d{7}")
 
@@ -145,6 +146,7 @@ def _as_digits(text: str, *, joined: bool = True) -> str:
 
 def _number_in(digits: str, *, cued: bool) -> str | None:
     digits = _repaired(digits)
+    digits = _SAID_TWICE.sub(r"\1", digits)
     digits = _AREA_AFTER.sub(lambda found: found[2] + found[1], digits)
     found = [*_MOBILE.finditer(digits), *_LANDLINE.finditer(digits)]
     if not found and cued:
