@@ -1,15 +1,20 @@
-"""`server.py models`: list, install and verify speech models."""
+"""`server.py models`: list, install, verify and change speech models."""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr_models import installer
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from asr_models import installer, switching
 from asr_models.catalogue import DEMO, Entry, choose, entries, entry, find, folder_of
+from asr_models.demo_model import commands as demo_model
 from asr_models.errors import InstallError, UnknownModelError
 
 if TYPE_CHECKING:
@@ -33,6 +38,13 @@ def add_actions(models: argparse.ArgumentParser) -> None:
     verify = actions.add_parser("verify", help="compare installed models with what was installed")
     verify.add_argument("name", metavar="NAME", nargs="?", help="one model; without it, all that are installed")
     verify.set_defaults(handler=_verify)
+
+    use = actions.add_parser("use", help="let a running hotline use another model, without ending calls")
+    use.add_argument("name", metavar="NAME", help="a model that is installed, or auto")
+    use.add_argument("--language", type=_language, help="in place of the catalogue's: zh, en, ...")
+    use.add_argument("--wait", type=float, default=300.0, metavar="SECONDS", help="for its loading (default: 300)")
+    use.set_defaults(handler=_use)
+    demo_model.add_actions(actions)
 
 
 def _list(_: argparse.Namespace, settings: Settings) -> int:
@@ -85,12 +97,47 @@ def _verify(args: argparse.Namespace, settings: Settings) -> int:
     return worst
 
 
+def _use(args: argparse.Namespace, settings: Settings) -> int:
+    async def ask() -> tuple[list[switching.Answer], int]:
+        async with Redis.from_url(settings.redis_url, socket_timeout=10, socket_connect_timeout=3) as redis:
+            return await switching.ask(redis, switching.Wish(model=args.name, language=args.language or ""), args.wait)
+
+    try:
+        answers, silent = asyncio.run(ask())
+    except (RedisError, OSError) as problem:
+        print(f"nothing has changed: the hotline's Redis cannot be reached ({problem}); does it run?", file=sys.stderr)
+        return 1
+    for answer in answers:
+        if answer.problem:
+            print(f"{answer.where}: nothing has changed: {answer.problem}", file=sys.stderr)
+        else:
+            before = f"'{answer.before}' did until now" if answer.before else "nothing did until now"
+            print(
+                f"{answer.where}: '{answer.model}' hears '{answer.language}' from now on ({before}); legs that go over "
+                f"to it at their next pause: {answer.streams}"
+            )
+    if silent:
+        print(f"{silent} more did not answer within {args.wait:.0f} s; the log says what became of it", file=sys.stderr)
+    if not answers and not silent:
+        print("nothing has changed: no recogniser is running (listening.enabled, --role listening)", file=sys.stderr)
+    well = bool(answers) and not silent and not any(answer.problem for answer in answers)
+    if well:
+        print(f"To keep it for the next start, set listening.model to '{args.name}' in hotline.yaml.")
+    return 0 if well else 1
+
+
 def _others(models_dir: Path) -> list[str]:
     known = {found.name for found in entries()}
     if not models_dir.is_dir():
         return []
     names = sorted(path.name for path in models_dir.iterdir() if path.is_dir() and not path.name.startswith("."))
     return [name for name in names if name not in known]
+
+
+def _language(text: str) -> str:
+    if not re.fullmatch(r"[a-z]{2}", text):
+        raise argparse.ArgumentTypeError("a language has two small letters, such as zh or en")
+    return text
 
 
 def _checksum(text: str) -> str:

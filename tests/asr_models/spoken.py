@@ -47,12 +47,12 @@ def noise(seconds: float, amplitude: float) -> bytes:
 
 def digits(keys: str) -> bytes:
     """Keys pressed, 200 ms each with 200 ms between them."""
-    return b"".join(_tone(_DTMF[key], 0.2) + silence(0.2) for key in keys)
+    return b"".join(tone(_DTMF[key], 0.2) + silence(0.2) for key in keys)
 
 
 def ringing() -> bytes:
     """The Chinese ringing tone, 450 Hz, once."""
-    return _tone((450, 450), 1.0) + silence(4.0)
+    return tone((450, 450), 1.0) + silence(4.0)
 
 
 def seconds(pcm: bytes) -> float:
@@ -64,7 +64,8 @@ def pieces(pcm: bytes, size: int = 3200) -> list[bytes]:
     return [pcm[start : start + size] for start in range(0, len(pcm), size)]
 
 
-def _tone(frequencies: tuple[int, int], length: float) -> bytes:
+def tone(frequencies: tuple[int, int], length: float) -> bytes:
+    """Two tones at once (Hz), for so many seconds."""
     return _packed(
         sum(4000 * math.sin(2 * math.pi * f * n / RATE) for f in frequencies) for n in range(int(length * RATE))
     )

@@ -126,7 +126,7 @@ class Tape:
         self.position += len(pcm) // 2
         return []
 
-    def skip(self, samples: int) -> list[Final]:
+    def skip(self, samples: int) -> list[Interim | Final]:
         self.position += samples
         return []
 

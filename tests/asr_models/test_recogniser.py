@@ -15,6 +15,7 @@ from asr_models import catalogue, vosk_recogniser
 from asr_models.catalogue import DEMO_FOLDER, InstalledModel
 from asr_models.errors import ModelError, RecognitionError
 from asr_models.recogniser import Final, Interim, Recogniser, joined
+from asr_models.telephone_rate import openable
 from tests.asr_models.spoken import LAMPS, WATER, pieces, say, seconds, silence
 
 
@@ -141,6 +142,22 @@ def test_a_model_for_16_khz_hears_the_telephone(tmp_path: Path) -> None:
     assert (model.folder / "conf/mfcc.conf").read_bytes() == before
 
 
+@pytest.mark.parametrize(("own", "opened"), [("20", "30"), ("21", "30"), (None, "30"), ("51", "51")])
+def test_short_steps_of_the_network_are_lengthened(own: str | None, opened: str, tmp_path: Path) -> None:
+    """Vosk is handed a folder of links; the model's own files stay as they were installed."""
+    model = copied(tmp_path)
+    conf = model.folder / "conf/model.conf"
+    lines = [line for line in conf.read_text().splitlines() if "frames-per-chunk" not in line]
+    conf.write_text("\n".join([*lines, *([f"--frames-per-chunk={own}"] if own else [])]) + "\n")
+    before = conf.read_text()
+    with openable(model.folder) as folder:
+        assert f"--frames-per-chunk={opened}" in (folder / "conf/model.conf").read_text().splitlines()
+        assert catalogue.missing_files(folder) == []
+    assert conf.read_text() == before
+    (final,) = finals(heard(vosk_recogniser.load(model), say(LAMPS)))
+    assert final.text == LAMPS
+
+
 def test_a_model_that_lacks_a_file_is_named_with_it(tmp_path: Path) -> None:
     model = copied(tmp_path)
     (model.folder / "graph/HCLG.fst").unlink()
@@ -150,7 +167,7 @@ def test_a_model_that_lacks_a_file_is_named_with_it(tmp_path: Path) -> None:
 
 def cut_model(folder: Path) -> None:
     path = folder / "am/final.mdl"
-    path.write_bytes(path.read_bytes()[:700_000])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def scramble_graph(folder: Path) -> None:
@@ -200,6 +217,32 @@ def test_other_spellings_of_a_gap() -> None:
     words = [{"word": word, "start": 0.0, "end": 0.1, "conf": 1.0} for word in ("<unk>", "停水", "[unk]")]
     (final,) = stream._finished(json.dumps({"result": words}))
     assert final.text == "[unk]停水[unk]"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ([("是", 3.03)], None),  # a fax
+        ([("[unk]", 0.99), ("容", 0.45)], None),  # music
+        ([("我", 0.33), ("[unk]", 0.33), ("[unk]", 0.36)], None),  # a busy tone
+        ([("我", 0.3), ("[unk]", 0.2)], "我[unk]"),
+        ([("[unk]", 3.0), ("停水", 0.6)], "[unk]停水"),
+        ([("停水", 2.1), ("路灯", 0.6)], "[unk]路灯"),
+        ([("good", 0.9), ("morning", 1.9)], "good morning"),
+        ([("好", 0.9)], "好"),
+    ],
+    ids=["fax", "music", "busy tone", "a word unknown", "a sentence unknown", "drawn out", "English", "short"],
+)
+def test_sounds_that_are_no_speech_give_no_words(words: list[tuple[str, float]], text: str | None) -> None:
+    stream = vosk_recogniser._VoskStream(vosk.KaldiRecognizer(vosk.Model(str(DEMO_FOLDER)), 8000))
+    ends = list(itertools.accumulate(length for _, length in words))
+    heard = [
+        {"word": word, "start": end - length, "end": end, "conf": 1.0}
+        for (word, length), end in zip(words, ends, strict=True)
+    ]
+    stream._shown = "什么"
+    (result,) = stream._finished(json.dumps({"result": heard}))
+    assert result == Interim("") if text is None else isinstance(result, Final) and result.text == text
 
 
 def test_gaps_alone_are_no_utterance() -> None:
