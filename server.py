@@ -2,7 +2,7 @@
 
 run      start everything in the foreground        check    look over configuration and dialplan
 call     place a call to a running hotline         demo     start, call, print the ticket, stop
-models   speech models: list, install, verify      prompts  the spoken prompts: render, list
+models   speech models: list, install, use, ...    prompts  the spoken prompts: render, list
 token    tokens for the JSON API                   law      what the law sets: clocks, rules, coverage
 ticket   tickets: dispatch, return, extend, ...
 watch    limits: look once, inbox, proposals       statistics  figures, places, exports

@@ -115,10 +115,14 @@ class ListeningSection(_Section):
         default="auto", description="a name of the catalogue; auto: vosk-model-small-cn-0.22 when installed, else demo"
     )
     threads: int = Field(default=0, ge=0, le=256, description="0: as many as cores")
-    chunk_ms: int = Field(default=200, ge=20, le=1000)
+    chunk_ms: int = Field(default=100, ge=20, le=1000)
     max_streams: int = Field(default=400, ge=1)
     max_backlog_seconds: float = Field(default=20.0, gt=0, description="audio held for one leg before it is dropped")
     gate_aggressiveness: int = Field(default=2, ge=0, le=3, description="webrtcvad mode, 3 lets least through")
+    keep_corrections: bool = Field(
+        default=False,
+        description="keep confirmed calls, masked, with what agents corrected, to measure the reading with",
+    )
 
 
 class CallSection(_Section):

@@ -8,6 +8,7 @@ lets the utterance be finished: enough for Vosk to have found the end by itself 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import webrtcvad  # type: ignore[import-untyped]  # the package has no type information
 
@@ -23,6 +24,9 @@ _HANGOVER = 30
 # frames in which it gets used to a new level seldom open the gate, and a syllable loses nothing to the pre-roll.
 _WINDOW = 5
 _VOICED = 3
+
+_LONGEST_WITHOUT_PAUSE = 20 * RATE
+"""Samples for which a replacement waits for a pause; on a line with a steady noise none may come."""
 
 
 class GatedStream:
@@ -40,6 +44,9 @@ class GatedStream:
         self._recent: deque[bool] = deque(maxlen=_WINDOW)
         self._held: deque[bytes] = deque()
         self._unheard = 0
+        self._position = 0
+        self._next: Callable[[], Stream] | None = None
+        self._waited = 0
         self.passed_samples = 0
         """Handed on so far."""
         self.gated_samples = 0
@@ -47,10 +54,11 @@ class GatedStream:
 
     def feed(self, pcm: bytes) -> list[Interim | Final]:
         """As Stream.feed; audio is judged in frames of 20 ms, what is left over waits for the next call."""
+        self._waited += len(pcm) // 2
         pcm = self._rest + pcm
         end = len(pcm) - len(pcm) % _FRAME_BYTES
         self._rest = pcm[end:]
-        results: list[Interim | Final] = []
+        results: list[Interim | Final] = [*self._go_over()]
         passing = bytearray()
         for start in range(0, end, _FRAME_BYTES):
             frame = pcm[start : start + _FRAME_BYTES]
@@ -61,15 +69,16 @@ class GatedStream:
                 if self._quiet >= _HANGOVER:
                     results += self._pass_on(passing)
                     passing.clear()
-                    results += self._shut()
+                    results += self._shut() + self._go_over()
             elif self._opens(frame, voiced):
                 results += self._behind.skip(self._unheard) if self._unheard else []
+                self._position += self._unheard
                 self._unheard = 0
                 passing += b"".join(self._held)
                 self._held.clear()
         return results + self._pass_on(passing)
 
-    def skip(self, samples: int) -> list[Final]:
+    def skip(self, samples: int) -> list[Interim | Final]:
         """As Stream.skip."""
         # What waits to be judged, less than 300 ms without voice, is given up with the audio that was lost.
         waiting = sum(map(len, self._held)) + len(self._rest)
@@ -77,6 +86,19 @@ class GatedStream:
         self._rest = b""
         self._unheard += waiting // 2 + samples
         return self._shut()
+
+    def replace(self, start: Callable[[], Stream]) -> None:
+        """Let a stream that `start` makes go on in place of the present one: at the next pause, after 20 s without one.
+
+        What is being said until then is told by the present one. `feed` then raises what `start` raises.
+        """
+        self._next = start
+        self._waited = 0
+
+    @property
+    def replacing(self) -> bool:
+        """Whether a replacement waits for its pause."""
+        return self._next is not None
 
     def close(self) -> list[Final]:
         """As Stream.close."""
@@ -94,11 +116,21 @@ class GatedStream:
         self._open = sum(self._recent) >= _VOICED
         return self._open
 
+    def _go_over(self) -> list[Interim | Final]:
+        if self._next is None or (self._open and self._waited < _LONGEST_WITHOUT_PAUSE):
+            return []
+        fresh = self._next()
+        fresh.skip(self._position)
+        last: list[Interim | Final] = [*self._behind.close()]
+        self._behind, self._next = fresh, None
+        return last
+
     def _pass_on(self, pcm: bytearray) -> list[Interim | Final]:
         self.passed_samples += len(pcm) // 2
+        self._position += len(pcm) // 2
         return self._behind.feed(bytes(pcm)) if pcm else []
 
-    def _shut(self) -> list[Final]:
+    def _shut(self) -> list[Interim | Final]:
         was_open, self._open = self._open, False
         self._quiet = 0
         self._recent.clear()

@@ -28,7 +28,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Interim:
-    """What is being said, so far; the next Interim or Final takes its place."""
+    """What is being said, so far; the next Interim or Final takes its place. Empty: nothing was said after all."""
 
     text: str
 
@@ -50,7 +50,7 @@ class Stream(Protocol):
     def feed(self, pcm: bytes) -> list[Interim | Final]:
         """Hear the next audio (whole samples). Raises asr_models.errors.RecognitionError."""
 
-    def skip(self, samples: int) -> list[Final]:
+    def skip(self, samples: int) -> list[Interim | Final]:
         """Finish what is being said; the next `samples` samples are not heard, but count in all positions.
 
         Raises RecognitionError.

@@ -28,6 +28,8 @@ from asr_models.telephone_rate import openable
 
 _UNKNOWN = {"<unk>", "<UNK>", "[UNK]"}
 """Other spellings of GAP in models of other makers."""
+_LONGEST_SYLLABLE = 1.0
+"""Seconds. A model that must find words in a fax or in music stretches one over it."""
 
 
 def load(model: InstalledModel) -> Recogniser:
@@ -86,7 +88,7 @@ class _VoskStream:
         except Exception as problem:  # Vosk raises nothing more precise
             raise RecognitionError(f"Vosk could not decode {len(pcm)} bytes: {problem}") from problem
         if ended:
-            return [*self._finished(self._engine.Result())]
+            return self._finished(self._engine.Result())
         words = _spelt(json.loads(self._engine.PartialResult())["partial"].split())
         text = joined(words)
         if _only_gaps(words) or text == self._shown:
@@ -94,22 +96,23 @@ class _VoskStream:
         self._shown = text
         return [Interim(text)]
 
-    def skip(self, samples: int) -> list[Final]:
+    def skip(self, samples: int) -> list[Interim | Final]:
         # FinalResult, not Result: it also decodes the last frames, which wait for their right context.
-        finals = self._finished(self._engine.FinalResult())
+        results = self._finished(self._engine.FinalResult())
         # Vosk's clock goes on across results, so what it did not hear is a shift of all that follows.
         self._skipped += samples
-        return finals
+        return results
 
     def close(self) -> list[Final]:
-        return self.skip(0)
+        return [result for result in self.skip(0) if isinstance(result, Final)]
 
-    def _finished(self, result: str) -> list[Final]:
-        self._shown = ""
+    def _finished(self, result: str) -> list[Interim | Final]:
+        shown, self._shown = self._shown, ""
         heard = json.loads(result).get("result", [])
-        texts = _spelt([item["word"] for item in heard])
-        if _only_gaps(texts):
-            return []
+        texts = [_believed(text, item) for item, text in zip(heard, _spelt([i["word"] for i in heard]), strict=True)]
+        if _no_speech(texts, heard):
+            # What was shown of it meanwhile is taken back.
+            return [Interim("")] if shown else []
         shift = self._skipped / RATE
         words = tuple(
             Word(text, round(item["start"] + shift, 3), round(item["end"] + shift, 3), min(item["conf"], 1.0))
@@ -121,6 +124,20 @@ class _VoskStream:
 
 def _spelt(words: list[str]) -> list[str]:
     return [GAP if word in _UNKNOWN else word for word in words]
+
+
+def _believed(text: str, heard: dict[str, Any]) -> str:
+    # A character is a syllable in Chinese, and at least a quarter of one elsewhere.
+    syllables = (len(text) + 3) // 4 if text.isascii() else len(text)
+    return text if heard["end"] - heard["start"] <= _LONGEST_SYLLABLE * syllables else GAP
+
+
+def _no_speech(texts: list[str], heard: list[dict[str, Any]]) -> bool:
+    """Whether nothing was said: gaps alone, or now and then a syllable in a longer sound that is none."""
+    gaps = sum(item["end"] - item["start"] for item, text in zip(heard, texts, strict=True) if text == GAP)
+    words = sum(item["end"] - item["start"] for item, text in zip(heard, texts, strict=True) if text != GAP)
+    syllables_only = all(text == GAP or (len(text) == 1 and not text.isascii()) for text in texts)
+    return _only_gaps(texts) or (syllables_only and gaps > words)
 
 
 def _only_gaps(words: list[str]) -> bool:

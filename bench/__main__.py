@@ -1,4 +1,4 @@
-"""`make bench [ARGS="wire calls many screen linkage law knowledge"]`: measurements, as Markdown for the docs."""
+"""`make bench [ARGS="wire calls many screen linkage law knowledge speech"]`: measurements, as Markdown for the docs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 
-from bench import calls, knowledge, law, linkage, many_calls, screen, wire_peers
+from bench import calls, knowledge, law, linkage, many_calls, screen, speech, wire_peers
 
-PARTS = ("wire", "calls", "many", "screen", "linkage", "law", "knowledge")
+PARTS = ("wire", "calls", "many", "screen", "linkage", "law", "knowledge", "speech")
 
 
 def main() -> None:
@@ -41,6 +41,7 @@ def main() -> None:
         ("linkage", "Fifty linkages within ten seconds", lambda folder: linkage.main(folder)),
         ("law", "The law on many tickets", lambda folder: law.main(folder, largest=arguments.tickets)),
         ("knowledge", "Searching the knowledge base", lambda folder: knowledge.main(folder)),
+        ("speech", "Listening: streams per core, delays", lambda folder: speech.main(folder)),
     ):
         if part in parts:
             folder = Path(tempfile.mkdtemp(prefix="hotline-b-"))

@@ -12,7 +12,9 @@ from typing import Any
 from settings import ConfigurationError, Settings
 
 _ROOMS = (
-    ("models", "list, install and verify speech models", "asr_models.commands:add_actions"),
+    ("propose", "what the machine makes of a caller's words, as JSON", "routing.reading.commands:add_propose"),
+    ("models", "speech models: list, install, verify, use another", "asr_models.commands:add_actions"),
+    ("transcribe", "what a recording says, as JSON", "front.transcribing:add_transcribe"),
     ("prompts", "the spoken prompts: render, list", "ivr.prompts:add_actions"),
     ("law", "what the law sets: clocks, rules, their proofs; play a case", "routing.law.commands:add_actions"),
     (

@@ -67,6 +67,8 @@ class Tap(BaseModel):
     call_id: str
     speaker: Speaker
     channel: str
+    language: str = ""
+    """Of the call, as the dialplan names it (`zh`, `en`); empty: the hotline's own."""
 
 
 class CallEvent(BaseModel):
@@ -130,11 +132,13 @@ class ListeningStarted(CallEvent):
 
 
 class ListeningUnavailable(CallEvent):
-    """A leg is not being transcribed, and why: `no_model`, `overloaded`, `tap_failed`, `stalled`."""
+    """A leg is not being transcribed, and why: `no_model`, `no_language` (no model of the call's language),
+    `overloaded`, `tap_failed`, `stalled`.
+    """
 
     kind: Literal["listening_unavailable"] = "listening_unavailable"
     speaker: Speaker
-    reason: Literal["no_model", "overloaded", "tap_failed", "stalled"]
+    reason: Literal["no_model", "no_language", "overloaded", "tap_failed", "stalled"]
     detail: str = ""
 
 

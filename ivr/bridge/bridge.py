@@ -87,7 +87,7 @@ class Bridge:
             legs = [(call, leg) for call in self.registry.calls.values() for leg in call.legs()]
             self._taps.only({leg.uniqueid for _, leg in legs}, {tap.get("Uniqueid") for tap in taps})
             for call, leg in legs:
-                self._taps.want(call.call_id, leg)
+                self._taps.want(call.call_id, leg, call.language)
         # Not before: a bridge that does not know its calls yet would say that they are nobody's.
         self._commands.start()
         missed, self._rebuilding = self._rebuilding, None
@@ -129,9 +129,9 @@ class Bridge:
             return
         call = self.registry.calls.get(getattr(event, "call_id", ""))
         if call and isinstance(event, CallArrived):
-            self._taps.want(call.call_id, call.caller)
+            self._taps.want(call.call_id, call.caller, call.language)
         elif call and call.agent and isinstance(event, AgentAnswered):
-            self._taps.want(call.call_id, call.agent)
+            self._taps.want(call.call_id, call.agent, call.language)
 
     def _publish(self, event: Event) -> None:
         self._outbox.publish(event)

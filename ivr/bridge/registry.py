@@ -78,6 +78,8 @@ class LiveCall:
     """Lines that were offered to the waiting caller, and when (monotonic seconds)."""
     muted: bool = False
     """Whether the caller was muted in the conference."""
+    language: str = ""
+    """Of the caller's channel (`zh`, `en`), when the call came and each time it was queued."""
 
     def legs(self) -> list[Leg]:
         """Caller's leg first."""
@@ -142,6 +144,7 @@ class Registry:
         channel, uniqueid = message.get("Channel"), message.get("Uniqueid")
         caller_number = _known(message.get("CallerIDNum"))
         call = LiveCall(call_id, Leg(channel, uniqueid, "caller"), at, caller_number=caller_number)
+        call.language = message.get("Language")
         self.calls[call_id] = call
         return [
             CallArrived(
@@ -216,6 +219,7 @@ class Registry:
         call = self._call(message)
         if call is None:
             return []
+        call.language = message.get("Language") or call.language
         return [self._join(call, message.get("Queue").removeprefix("q-"), _integer(message.get("Position")), now())]
 
     def _join(self, call: LiveCall, queue: str, position: int, at: datetime) -> CallQueued:

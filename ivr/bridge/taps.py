@@ -46,11 +46,11 @@ class Taps:
         self._accepted: dict[str, float] = {}
         """When (monotonic) Asterisk took on each tap that runs."""
 
-    def want(self, call_id: str, leg: Leg) -> None:
-        """Tap this leg from now on; asking again for a leg that is tapped does nothing."""
+    def want(self, call_id: str, leg: Leg, language: str) -> None:
+        """Tap this leg from now on; asking again for a leg that is tapped does nothing. `language`: of the call."""
         if leg.uniqueid in self._tasks:
             return
-        task = asyncio.create_task(self._keep(call_id, leg), name=f"tap {leg.channel}")
+        task = asyncio.create_task(self._keep(call_id, leg, language), name=f"tap {leg.channel}")
         self._tasks[leg.uniqueid] = task
         task.add_done_callback(lambda _: self._forget(leg.uniqueid, task))
 
@@ -92,13 +92,19 @@ class Taps:
         if not task.cancelled() and (problem := task.exception()):
             log.error("a tap's keeper failed", leg=uniqueid, problem=repr(problem))
 
-    async def _keep(self, call_id: str, leg: Leg) -> None:
+    async def _keep(self, call_id: str, leg: Leg, language: str) -> None:
         pause = 0.5
         told = False
         with _running.track_inprogress():
             # The condition: wait_for can swallow a cancellation in Python 3.11, and this would then tap a dead leg.
             while not (me := asyncio.current_task()) or not me.cancelling():
-                tap = Tap(tap_id=str(uuid.uuid4()), call_id=call_id, speaker=leg.speaker, channel=leg.channel)
+                tap = Tap(
+                    tap_id=str(uuid.uuid4()),
+                    call_id=call_id,
+                    speaker=leg.speaker,
+                    channel=leg.channel,
+                    language=language,
+                )
                 began = asyncio.get_running_loop().time()
                 problem = await self._run_one(tap, leg)
                 if asyncio.get_running_loop().time() - began > 10:

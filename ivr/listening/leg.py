@@ -17,10 +17,12 @@ from typing import Any, Literal
 
 import structlog
 
+from asr_models.errors import RecognitionError
 from asr_models.gate import GatedStream
 from asr_models.recogniser import RATE, Final, Interim, Recogniser
 from ivr.events import ListeningStarted, ListeningUnavailable, Tap, Utterance, UtteranceInterim, Word, now
 from ivr.listening import metrics
+from ivr.listening.models import Loaded
 from ivr.outbox import Outbox
 
 log = structlog.get_logger(__name__)
@@ -52,7 +54,7 @@ class Leg:
     def __init__(
         self,
         tap: Tap,
-        recogniser: Recogniser,
+        loaded: Loaded,
         outbox: Outbox,
         *,
         chunk_seconds: float,
@@ -60,12 +62,17 @@ class Leg:
         gate: int,
         ready: Callable[[Leg], None],
     ) -> None:
-        """`gate` is the gate's aggressiveness; `ready` is called whenever there is something to do."""
+        """`loaded` has a recogniser from now on; `gate` is the gate's aggressiveness; `ready` is called whenever there
+        is something to do.
+        """
         self.tap = tap
         self.state = State.HEARD
         self.busy = False
         """A thread works for this leg."""
-        self._recogniser = recogniser
+        self._loaded = loaded
+        self._recogniser: Recogniser | None = None
+        self._next: Recogniser | None = None
+        self._model_told = ""
         self._outbox = outbox
         self._gate = gate
         self._ready = ready
@@ -118,14 +125,30 @@ class Leg:
 
     def start(self) -> None:
         """Tell that this leg is listened to."""
+        self._model_told = self.model
         self._outbox.publish(
             ListeningStarted(
                 **self._about("started"),
                 speaker=self.tap.speaker,
                 tap_id=self.tap.tap_id,
-                model=self._recogniser.name,
+                model=self._model_told,
             )
         )
+
+    @property
+    def model(self) -> str:
+        """The name of the model that hears this leg, or will when it first speaks."""
+        return self._recogniser.name if self._recogniser else self._loaded.name
+
+    @property
+    def language(self) -> str:
+        """The language in which it is heard."""
+        return self._loaded.language
+
+    def go_over(self) -> None:
+        """`loaded` has another recogniser: see to it that also a leg on which nothing comes goes over to it."""
+        if self.state is not State.OVER:
+            self._enqueue(Piece(time.monotonic()))
 
     def leave_out(self, why: Literal["overloaded", "stalled"], reason: str, detail: str) -> None:
         """Drop what waits and listen no more until `take_back`. `reason` is the label the lost seconds count under."""
@@ -164,7 +187,7 @@ class Leg:
         self._waiting_bytes = 0
         self.unavailable("tap_failed", detail)
 
-    def unavailable(self, why: Literal["no_model", "overloaded", "tap_failed", "stalled"], detail: str) -> None:
+    def unavailable(self, why: Literal["overloaded", "tap_failed", "stalled"], detail: str) -> None:
         """Tell that this leg is not listened to."""
         self._log.warning("a leg is not listened to", reason=why, detail=detail)
         self._outbox.publish(
@@ -191,11 +214,20 @@ class Leg:
 
     def work(self, piece: Piece) -> list[Interim | Final]:
         """Decode one piece (in a thread). Raises what the recogniser raises."""
+        wanted = self._loaded.recogniser
+        if wanted is None:
+            raise RecognitionError(self._loaded.trouble)
         if self._stream is None:
-            if piece.last and not piece.pcm:
+            if not piece.pcm and piece.lost is None:
                 return []
-            self._stream = GatedStream(self._recogniser.start(), self._gate)
-        results: list[Interim | Final] = self._stream.feed(piece.pcm) if piece.pcm else []
+            self._stream = GatedStream(wanted.start(), self._gate)
+            self._recogniser = self._next = wanted
+        elif wanted is not self._next:
+            self._stream.replace(wanted.start)
+            self._next = wanted
+        results = self._stream.feed(piece.pcm)
+        if not self._stream.replacing:
+            self._recogniser = self._next
         if piece.last:
             return results + self._stream.close()
         if piece.lost is not None:
@@ -213,6 +245,8 @@ class Leg:
             metrics.delay.observe(time.monotonic() - piece.arrived)
         for result in outcome:
             self._tell(result)
+        if self._model_told and self.model != self._model_told and self.state is State.HEARD:
+            self.start()
         if self._overflown and not self._waiting and self.state is State.HEARD:
             self._overflown = False
             self.start()

@@ -5,6 +5,13 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge, Histogram
 
 streams = Gauge("hotline_listening_streams", "Legs connected", multiprocess_mode="livesum")
+legs_by_model = Gauge(
+    "hotline_listening_model_legs",
+    "Legs that a model hears; two models in a language: one is being replaced",
+    ["language", "model"],
+    multiprocess_mode="livesum",
+)
+changes = Counter("hotline_listening_model_changes_total", "Other models asked for while calls go on", ["outcome"])
 decoded = Counter("hotline_listening_decoded_seconds_total", "Audio that was decoded")
 gated = Counter("hotline_listening_gated_seconds_total", "Audio without voice, which was not decoded")
 dropped = Counter(

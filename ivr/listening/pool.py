@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 
 _Work = tuple[Leg, Piece] | None
 
+_AHEAD = 4
+"""Pieces that lie ready for each thread, so that it need not wait for the event loop between two of them."""
+
 
 class Pool:
     """Use it from one event loop; `after(leg)` is called there whenever a thread is done with a piece of a leg."""
@@ -33,7 +36,10 @@ class Pool:
         self._after = after
         self._ready: deque[Leg] = deque()
         self._queued: set[Leg] = set()
+        self._handed: dict[Leg, float] = {}
+        """Legs of which a piece lies ready for a thread or is being worked on, and when that piece arrived."""
         self._running: dict[Leg, float] = {}
+        """Legs for which a thread works, and since when. Threads write their own entry, one assignment each."""
         self._stalled: set[Leg] = set()
         self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
         self.threads = threads
@@ -57,13 +63,14 @@ class Pool:
     def lag(self, now: float) -> float:
         """Age in seconds of the oldest piece that waits for a thread, at the monotonic time `now`."""
         waiting = [leg.waits_since for leg in self._ready]
+        waiting += [arrived for leg, arrived in self._handed.items() if leg not in self._running]
         return max((now - since for since in waiting if since is not None), default=0.0)
 
     def newly_stalled(self, now: float) -> list[Leg]:
         """Legs whose piece has been worked on for longer than is reasonable, each once."""
         late = [
             leg
-            for leg, since in self._running.items()
+            for leg, since in list(self._running.items())
             if now - since > self._stalled_seconds and leg not in self._stalled
         ]
         for leg in late:
@@ -79,18 +86,20 @@ class Pool:
         threading.Thread(target=self._thread, name=f"decode-{self._places}", daemon=True).start()
 
     def _hand_out(self) -> None:
-        while self._ready and len(self._running) < self._places:
+        while self._ready and len(self._handed) < self._places * _AHEAD:
             leg = self._ready.popleft()
             self._queued.remove(leg)
             if leg.waits_since is None:
                 continue  # what it had was dropped meanwhile
             leg.busy = True
-            self._running[leg] = time.monotonic()
-            self._work.put((leg, leg.take()))
+            piece = leg.take()
+            self._handed[leg] = piece.arrived
+            self._work.put((leg, piece))
 
     def _thread(self) -> None:
         while (work := self._work.get()) is not None:
             leg, piece = work
+            self._running[leg] = time.monotonic()
             outcome: list[Interim | Final] | Exception
             try:
                 outcome = leg.work(piece)
@@ -101,6 +110,7 @@ class Pool:
 
     def _done(self, leg: Leg, piece: Piece, outcome: list[Interim | Final] | Exception) -> None:
         del self._running[leg]
+        del self._handed[leg]
         leg.busy = False
         if leg in self._stalled:
             self._stalled.remove(leg)

@@ -6,23 +6,24 @@ Calls never depend on it. Whatever cannot be listened to is told as ListeningUna
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
+import socket
 import time
+from collections import Counter
 
 import structlog
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from asr_models import vosk_recogniser
-from asr_models.catalogue import PREFERRED, choose
+from asr_models import switching
 from asr_models.errors import ModelError, UnknownModelError
 from asr_models.recogniser import Recogniser
 from ivr.events import TAP_KEY, ListeningUnavailable, Tap, now
 from ivr.listening import metrics
 from ivr.listening.connection import Connection, Refused
 from ivr.listening.leg import Leg, State
+from ivr.listening.models import Loaded, Models
 from ivr.listening.overload import Level, Overload
 from ivr.listening.pool import Pool
 from ivr.listening.refusals import Refusals
@@ -50,40 +51,41 @@ class Listening:
         self._settings = settings
         self._redis = redis
         self._outbox = outbox
-        self._recogniser = recogniser
-        self._no_model = ""
+        self._models = Models(settings, recogniser)
         self._section = settings.hotline.listening
         self._overload = Overload(self._section.max_backlog_seconds)
         self._connections: set[Connection] = set()
         self._legs: dict[Leg, Connection] = {}
+        self._unheard: dict[Connection, Loaded] = {}
+        """Taps that are read and thrown away, and the language of which there is no model."""
+        self._counted: set[tuple[str, str]] = set()
         self._pool: Pool
         self._server: asyncio.Server | None = None
-        self._ticking: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         self.refusals = Refusals()
 
     @property
     def model(self) -> str:
-        """The model that transcribes; empty when there is none."""
-        return self._recogniser.name if self._recogniser else ""
+        """The model that transcribes calls in the hotline's own language; empty when there is none."""
+        return self._models.usual.name
 
     @property
     def trouble(self) -> str:
-        """What keeps calls from being transcribed, in a sentence; empty when all is well."""
-        if self._no_model:
-            return f"no speech model: {self._no_model}"
+        """What keeps calls from being transcribed, in a sentence for agents; empty when all is well."""
+        if not self.model:
+            return f"没有语音模型：{self._models.usual.trouble}"
         match self._overload.level:
             case Level.CALLERS:
-                return "overloaded: agents are not transcribed"
+                return "负荷过高，暂不转写话务员的话"
             case Level.PRESENT_CALLERS:
-                return "overloaded: agents and new callers are not transcribed"
+                return "负荷过高，暂不转写话务员和新来电的话"
             case _:
                 return ""
 
     async def start(self) -> None:
-        """Load the model and listen. Raises OSError when the port is taken; never for want of a model."""
-        if self._recogniser is None:
-            self._recogniser = await asyncio.to_thread(self._load)
+        """Load the models and listen. Raises OSError when the port is taken; never for want of a model."""
+        await asyncio.to_thread(self._models.load)
         threads = self._section.threads or len(os.sched_getaffinity(0))
         host = "127.0.0.1" if self._settings.hotline.asterisk.mode == "own" else "0.0.0.0"  # noqa: S104
         port = self._settings.hotline.ports.audio
@@ -95,8 +97,13 @@ class Listening:
         except OSError:
             self._pool.close()
             raise
-        self._ticking = asyncio.create_task(self._tick(), name="listening tick")
-        log.info("listening", host=host, port=port, model=self._recogniser.name if self._recogniser else None)
+        self._tasks = [
+            asyncio.create_task(self._tick(), name="listening tick"),
+            asyncio.create_task(switching.serve(self._redis, self._use), name="listening models"),
+        ]
+        log.info(
+            "listening", host=host, port=port, models=[loaded.name for loaded in self._models.all() if loaded.name]
+        )
 
     async def close(self) -> None:
         """Take no more taps, tell what was said until now (for 5 s at most), and stop."""
@@ -111,10 +118,11 @@ class Listening:
             await asyncio.sleep(0.02)
         for connection in list(self._connections):
             connection.abort()
-        if self._ticking:
-            self._ticking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._ticking
+        while running := {task for task in self._tasks if not task.done()}:
+            # More than once: in Python 3.11 wait_for, which redis-py uses too, can swallow a cancellation.
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=0.5)
         self._pool.close()
 
     # What connections ask (connection.House)
@@ -136,21 +144,23 @@ class Listening:
         return tap
 
     def begin(self, connection: Connection, tap: Tap) -> Leg | None:
-        if self._recogniser is None:
+        loaded = self._models.of(tap.language)
+        if loaded.recogniser is None:
+            self._unheard[connection] = loaded
             self._outbox.publish(
                 ListeningUnavailable(
                     call_id=tap.call_id,
                     event_id=f"{tap.tap_id}:unavailable:1",
                     at=now(),
                     speaker=tap.speaker,
-                    reason="no_model",
-                    detail=self._no_model,
+                    reason="no_model" if loaded is self._models.usual else "no_language",
+                    detail=loaded.trouble,
                 )
             )
             return None
         leg = Leg(
             tap,
-            self._recogniser,
+            loaded,
             self._outbox,
             chunk_seconds=self._section.chunk_ms / 1000,
             backlog_seconds=self._section.max_backlog_seconds,
@@ -165,21 +175,27 @@ class Listening:
 
     def left(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self._unheard.pop(connection, None)
         if connection.leg:
             self._after(connection.leg)
 
-    def _load(self) -> Recogniser | None:
-        wanted = self._section.model
+    async def _use(self, wish: switching.Wish) -> switching.Answer:
+        where = f"{socket.gethostname()}, process {os.getpid()}"
         try:
-            model = choose(wanted, self._settings.models_dir)
-            if model is not None:
-                return vosk_recogniser.load(model)
-            name = PREFERRED if wanted == "auto" else wanted
-            self._no_model = f"'{name}' is not installed; install it with: server.py models install {name}"
+            loaded, before = await self._models.use(wish.model, wish.language)
         except (ModelError, UnknownModelError) as problem:
-            self._no_model = str(problem)
-        log.error("calls are not transcribed", problem=self._no_model)
-        return None
+            metrics.changes.labels("refused").inc()
+            log.error("another model was asked for and cannot be used", model=wish.model, problem=str(problem))
+            return switching.Answer(where=where, problem=str(problem))
+        metrics.changes.labels("done").inc()
+        legs = [leg for leg in self._legs if leg.language == loaded.language]
+        for leg in legs:
+            leg.go_over()
+        for connection in [one for one, language in self._unheard.items() if language is loaded]:
+            connection.leave()  # the bridge asks for a tap again that ends while its leg lives
+        return switching.Answer(
+            where=where, model=loaded.name, before=before, language=loaded.language, streams=len(legs)
+        )
 
     async def _taken(self, key: str) -> bytes | str | None:
         for attempt in range(_REDIS_TRIES):
@@ -231,6 +247,14 @@ class Listening:
             if leg.state is State.HEARD:
                 self._leave_out_if_overloaded(leg, new=False)
         self._take_back(level)
+        self._count_models()
+
+    def _count_models(self) -> None:
+        now = Counter((leg.language, leg.model) for leg in self._legs)
+        loaded = {(one.language, one.name) for one in self._models.all() if one.name}
+        for labels in self._counted | loaded | set(now):
+            metrics.legs_by_model.labels(*labels).set(now[labels])
+        self._counted = loaded | set(now)
 
     def _leave_out_if_overloaded(self, leg: Leg, *, new: bool) -> bool:
         level = self._overload.level

@@ -57,6 +57,17 @@ def play(registry: Registry, *messages: Message) -> list[object]:
     return [event for message in messages for event in registry.handle(message)]
 
 
+def test_a_calls_language_is_that_of_its_channel(registry: Registry) -> None:
+    """Of the caller's when it came; a key of the dialplan may change it before the call is queued again."""
+    speaking = message("UserEvent", ("UserEvent", "CallArrived"), ("CallId", CALL), **CALLER, Language="zh")
+    play(registry, speaking)
+    assert registry.calls[CALL].language == "zh"
+    play(registry, message("QueueCallerJoin", Queue="q-general", Position="1", **CALLER, Language="en"))
+    assert registry.calls[CALL].language == "en"
+    play(registry, message("QueueCallerJoin", Queue="q-general", Position="1", **CALLER))
+    assert registry.calls[CALL].language == "en"
+
+
 def test_a_whole_call_in_order(registry: Registry) -> None:
     events = play(
         registry,

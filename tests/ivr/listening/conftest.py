@@ -136,15 +136,16 @@ class House:
         self.lines.append(line)
         return line
 
-    async def announce(self, speaker: Speaker = "caller", call_id: str = "call-1") -> str:
+    async def announce(self, speaker: Speaker = "caller", call_id: str = "call-1", language: str = "") -> str:
         tap_id = str(uuid.uuid4())
-        tap = Tap(tap_id=tap_id, call_id=call_id, speaker=speaker, channel=f"PJSIP/{speaker}")
+        channel = f"PJSIP/{speaker}"
+        tap = Tap(tap_id=tap_id, call_id=call_id, speaker=speaker, channel=channel, language=language)
         await self.redis.set(TAP_KEY.format(tap_id=tap_id), tap.model_dump_json(), ex=60)
         return tap_id
 
-    async def tap(self, speaker: Speaker = "caller", call_id: str = "call-1") -> tuple[Line, str]:
+    async def tap(self, speaker: Speaker = "caller", call_id: str = "call-1", language: str = "") -> tuple[Line, str]:
         """A connection that has named its announced tap."""
-        tap_id = await self.announce(speaker, call_id)
+        tap_id = await self.announce(speaker, call_id, language)
         line = await self.connect()
         line.name(tap_id)
         return line, tap_id

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from asr_models.recogniser import Final, Interim
 from ivr.events import Tap
 from ivr.listening.leg import Leg, State
+from ivr.listening.models import Loaded
 from ivr.outbox import Outbox
 from tests.asr_models.spoken import SECOND, noise
 
@@ -34,7 +35,7 @@ class Tape:
         self.position += len(pcm) // 2
         return []
 
-    def skip(self, samples: int) -> list[Final]:
+    def skip(self, samples: int) -> list[Interim | Final]:
         self.position += samples
         return []
 
@@ -51,7 +52,13 @@ class Rig:
         self.ready = 0
         tap = Tap(tap_id="t", call_id="c", speaker="caller", channel="x")
         self.leg = Leg(
-            tap, self.tape, self.outbox, chunk_seconds=0.2, backlog_seconds=3, gate=0, ready=lambda _: self.count()
+            tap,
+            Loaded("zh", self.tape),
+            self.outbox,
+            chunk_seconds=0.2,
+            backlog_seconds=3,
+            gate=0,
+            ready=lambda _: self.count(),
         )
 
     def count(self) -> None:

@@ -339,7 +339,10 @@ async def test_an_announcement_of_another_tap(opened: Opener, redis: Redis) -> N
 async def test_the_port_is_taken(opened: Opener) -> None:
     async with opened() as house:
         other = type(house.listening)(
-            house.listening._settings, house.redis, house.listening._outbox, recogniser=house.listening._recogniser
+            house.listening._settings,
+            house.redis,
+            house.listening._outbox,
+            recogniser=house.listening._models.usual.recogniser,
         )
         with pytest.raises(OSError, match="in use"):
             await other.start()
