@@ -1,7 +1,7 @@
 # What there is to do here; `make` alone lists it. ARGS="..." is handed on to the program that is started.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup run demo call check test lint format bench clean
+.PHONY: help setup run demo call check test lint format eval bench clean
 
 export LANG := C.UTF-8
 export LC_ALL := C.UTF-8
@@ -42,6 +42,10 @@ lint: ## ruff, mypy, shellcheck, hadolint
 format: ## let ruff arrange the code
 	$(PYTHON) -m ruff check --fix .
 	$(PYTHON) -m ruff format .
+
+eval: ## how rightly calls are read, from text and from speech, into docs/evaluation.md
+	@setup/run --test
+	@exec $(PYTHON) -m evaluation $(ARGS)
 
 bench: ## benchmarks against peers
 	@setup/run --test
