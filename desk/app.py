@@ -25,7 +25,7 @@ from prometheus_client import (
 from redis.asyncio import Redis
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from desk import api, pages, revealing, sign_in, wording
+from desk import api, hearing, pages, revealing, sign_in, wording
 from desk.access import FRAGMENT_HEADER
 from desk.catalogue import Catalogue
 from desk.health import HealthWatch, works
@@ -50,6 +50,7 @@ _HEADERS = {
     # Everything comes from this server, and no script or style stands in a page: text from callers stays text.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "media-src 'self' blob:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -119,6 +120,10 @@ def create_app(
             web.get("/live", pages.live_feed),
             web.post("/tickets/{ticket_id}/edit", pages.edit),
             web.post("/tickets/{ticket_id}/confirm", pages.confirm),
+            web.post("/tickets/{ticket_id}/suggestion", pages.suggestion),
+            web.get("/tickets/{ticket_id}/sound", hearing.call_sound),
+            web.get("/tickets/{ticket_id}/sound/said/{utterance_id}", hearing.line_sound),
+            web.get("/tickets/{ticket_id}/sound/field/{field}", hearing.field_sound),
             web.post("/tickets/{ticket_id}/clear-attention", pages.clear_attention),
             web.get("/tickets/{ticket_id}/reveal", revealing.reveal_page),
             web.post("/tickets/{ticket_id}/reveal", revealing.reveal_page),

@@ -12,12 +12,13 @@ import structlog
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from desk import access, confidential, health, live, queries, view, wording
+from desk import access, confidential, health, live, queries, suggestions, view, wording
 from desk.access import PERSON
 from desk.accounts import Account
 from desk.linkage import panel, report
 from desk.state import DESK, Desk
-from routing import tickets
+from routing import corrections, tickets
+from routing.further_matter import call_of
 from routing.intake import DESK_CHANNEL
 from routing.linkage.reading import active_linkages
 from routing.secrecy.view import Line
@@ -30,7 +31,7 @@ _Act = Callable[..., Awaitable[Ticket]]
 
 CALLS_SHOWN = 100
 DRAFTS_SHOWN = 50
-_DESK_PARTS = ("banners", "alarms", "calls", "drafts", "linkage", "transcript", "ticket")
+_DESK_PARTS = ("banners", "alarms", "calls", "drafts", "linkage", "transcript", "suggestions", "ticket")
 _SUPERVISOR_PARTS = ("banners", "alarms", "attention", "overview", "linkages")
 
 
@@ -91,6 +92,29 @@ async def edit(request: web.Request) -> web.StreamResponse:
 async def confirm(request: web.Request) -> web.StreamResponse:
     """Save the fields that the agent touched and confirm the ticket."""
     return await _write(request, tickets.confirm, "ticket_confirmed")
+
+
+@access.page("agent", "supervisor")
+async def suggestion(request: web.Request) -> web.StreamResponse:
+    """Take what the machine suggests about a draft, or (no `value`) wave it away."""
+    desk, person = request.app[DESK], request[PERSON]
+    form = await access.checked_form(request)
+    ticket_id = request.match_info["ticket_id"]
+    if (await _opened_ticket(desk, ticket_id, person)).ticket is None:
+        raise web.HTTPNotFound(text=f"没有编号为 {ticket_id} 的工单")
+    kind, chosen, status, message = form.text("kind") or "", form.text("chosen") or "", 200, ""
+    try:
+        decided = await suggestions.act(desk, ticket_id, kind, chosen, form.text("value"), access.actor(person))
+        await _tell(desk, decided, "suggestion_decided")
+    except tickets.TicketError as problem:
+        status, message = 409, str(problem)
+    opened = await _opened_ticket(desk, ticket_id, person)
+    if opened.ticket is None:  # handed to a unit that alone sees it
+        raise web.HTTPNotFound(text="工单已转出，本台不再显示")
+    context = await _context(request, opened, ["ticket"])
+    context["suggestions"] = await suggestions.suggestions(desk, opened.ticket, message)
+    context["wanted"] = ["suggestions", "ticket"]
+    return aiohttp_jinja2.render_template("parts.html", request, context, status=status)
 
 
 @access.page("supervisor")
@@ -155,6 +179,8 @@ async def _write(request: web.Request, act: _Act, kind: str) -> web.StreamRespon
         status, message = 400, next(elsewhere, "有内容不能保存，请看标红的字段")
     if saved:
         await _tell(desk, saved, kind)
+        if act is tickets.confirm:
+            await _keep_corrections(desk, saved)
         typed = {name: text for name, text in typed.items() if name in errors}
         if not errors and access.FRAGMENT_HEADER not in request.headers:
             raise web.HTTPSeeOther(f"/?call={saved.call_id}" if saved.call_id else f"/?ticket={saved.id}")
@@ -167,6 +193,16 @@ async def _write(request: web.Request, act: _Act, kind: str) -> web.StreamRespon
         context = _base(request) | {"wanted": ["ticket"], "form": shown, "opened": opened}
         return aiohttp_jinja2.render_template("parts.html", request, context, status=status)
     return await _desk_page(request, opened, form=shown, status=status)
+
+
+async def _keep_corrections(desk: Desk, ticket: Ticket) -> None:
+    if not desk.settings.hotline.listening.keep_corrections:
+        return
+    try:
+        await corrections.keep(desk.database, desk.jurisdiction, ticket.id, desk.settings.data_dir / "corrections")
+    except OSError as problem:
+        # The ticket is confirmed; a full disk must not say otherwise.
+        log.warning("a confirmed call was not kept for the evaluation", ticket=ticket.id, problem=str(problem))
 
 
 async def _save(
@@ -263,10 +299,13 @@ async def _context(request: web.Request, opened: Opened, wanted: list[str] | tup
         context["call"] = view.call_row(desk, opened.call, person.extension)
         context["ended"] = _ending(desk, opened.call)
         context["deaf"] = _deaf_legs(opened.call)
+        context["audible"] = desk.settings.hotline.call.record and opened.ticket is not None
         spoken = await tickets.utterances(desk.database, opened.call.call_id)
         context["said"] = view.transcript(
             desk, await confidential.said(desk.database, opened.call, spoken, access.actor(person))
         )
+    if "suggestions" in wanted:
+        context["suggestions"] = await suggestions.suggestions(desk, opened.ticket) if opened.ticket else None
     if "ticket" in wanted and opened.ticket:
         context["form"] = view.ticket_form(desk, opened.ticket)
     if "attention" in wanted:
@@ -325,12 +364,13 @@ async def _opened_call(desk: Desk, call: Call, person: Account) -> Opened:
 
 async def _opened_ticket(desk: Desk, ticket_id: str, person: Account) -> Opened:
     """A ticket and its call as this person may see them; without a ticket when it does not exist for this person."""
-    ticket = await tickets.ticket(desk.database, ticket_id)
-    call = await tickets.call(desk.database, ticket.call_id) if ticket and ticket.call_id else None
-    if call:
+    ticket, actor = await tickets.ticket(desk.database, ticket_id), access.actor(person)
+    call = await call_of(desk.database, ticket) if ticket else None
+    if call and ticket and ticket.call_id:
         return await _opened_call(desk, call, person)
-    seen = await confidential.opened(desk.database, ticket, access.actor(person)) if ticket else None
-    return Opened(None, seen, f"ticket={ticket_id}")
+    seen = await confidential.opened(desk.database, ticket, actor) if ticket else None
+    shown = await confidential.called(desk.database, [call], actor) if call and seen else [None]
+    return Opened(shown[0], seen, f"ticket={ticket_id}")
 
 
 def _ending(desk: Desk, call: Call) -> str:

@@ -12,6 +12,7 @@ from desk.refused import Refused
 from desk.state import DESK
 from routing.life.errors import LawError
 from routing.secrecy.errors import RevealRefused
+from routing.secrecy.hearing import RECORDING, hear
 from routing.secrecy.reading import reveal
 from routing.secrecy.rights import KIND_OF
 from routing.tickets import Actor, NoSuchTicket
@@ -20,6 +21,7 @@ LABELS = {field: wording.FIELD_LABELS.get(field, "") for field in KIND_OF} | {
     "caller_number": "来电号码",
     "result": "办理结果",
     "transcript": "通话转写",
+    RECORDING: "通话录音",
 }
 
 
@@ -35,11 +37,13 @@ async def reveal_page(request: web.Request) -> web.StreamResponse:
     ticket_id = request.match_info["ticket_id"]
     if request.method == "POST":
         form = await access.checked_form(request)
-        field = form.text("field") or ""
+        field, reason = form.text("field") or "", form.text("reason") or ""
+        centre, actor = request.app[DESK].centre, access.actor(request[PERSON])
         try:
-            value = await reveal(
-                request.app[DESK].centre, ticket_id, field, access.actor(request[PERSON]), form.text("reason") or ""
-            )
+            if field == RECORDING:
+                await hear(centre, ticket_id, actor, reason)
+            else:
+                value = await reveal(centre, ticket_id, field, actor, reason)
         except NoSuchTicket as refused:
             raise web.HTTPNotFound(text=str(refused)) from refused
         except LawError as refused:

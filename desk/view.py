@@ -14,8 +14,10 @@ from ivr.events import now
 from routing.acceptance import open_scopes
 from routing.drafts import LINES
 from routing.history import MACHINE
-from routing.jurisdiction import ScopeItem
+from routing.jurisdiction import Jurisdiction, ScopeItem
 from routing.linkage.reading import LinkageView
+from routing.reading.spoken import plain
+from routing.reading.written import SHOWN_GAP, SpokenWord, written
 from routing.secrecy.view import Line
 from routing.storage import FIELDS, Call, Ticket, Utterance
 from routing.tickets import ATTENTION
@@ -23,7 +25,7 @@ from routing.tickets import ATTENTION
 UNSURE_BELOW = 0.6
 """Words that the recogniser is less sure of are marked."""
 
-GAP = "[unk]"
+_STOPS = " ，。？！、"
 PROPOSALS_SHOWN = 3
 _LONG_TEXT = {"event": 3, "demand": 2}
 _STATE_ORDER = {"ringing": 0, "waiting": 1, "arriving": 2, "talking": 3}
@@ -74,11 +76,15 @@ class DraftRow:
 
 @dataclass(frozen=True)
 class Piece:
-    """A stretch of a transcript line. `kind`: sure, unsure (the recogniser was not) or gap (not understood)."""
+    """A stretch of a transcript line. `kind`: sure, unsure (the recogniser was not) or gap (not understood).
+
+    `heard`: the words as they were recognised, where they are written otherwise (幺三八 is 138); else empty.
+    """
 
     kind: Literal["sure", "unsure", "gap"]
     text: str
     confidence: str = ""
+    heard: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,7 @@ class Change:
 
 @dataclass(frozen=True)
 class TicketForm:
-    """A ticket as the right column shows it. `lines`: emergency lines that the caller should be connected to."""
+    """A ticket as the right column shows it."""
 
     ticket: Ticket
     state: str
@@ -145,7 +151,6 @@ class TicketForm:
     created: str
     confirmed: str
     fields: dict[str, FieldView]
-    lines: list[Proposal]
     message: str = ""
     changes: list[Change] = field(default_factory=list)
     remind: bool = False
@@ -220,34 +225,36 @@ def transcript(desk: Desk, utterances: list[Utterance]) -> list[Said]:
             tap_id=said.tap_id,
             number=said.number,
             time=wording.clock(said.at, desk.timezone),
-            pieces=pieces(said),
+            pieces=pieces(said, desk.jurisdiction),
         )
         for said in utterances
     ]
 
 
-def pieces(said: Utterance) -> list[Piece]:
-    """The stretches of one line, from its words where the recogniser gave them, else from its text."""
-    words = [(str(word["text"]), float(word["confidence"])) for word in said.words]
-    if not words:
-        words = [(word, said.confidence) for word in said.text.split()]
+def pieces(said: Utterance, jurisdiction: Jurisdiction) -> list[Piece]:
+    """The stretches of one line as it is read, from its words where the recogniser gave them, else from its text."""
+    spoken = [(SpokenWord(word["text"], word["start"], word["end"]), float(word["confidence"])) for word in said.words]
+    if not spoken:
+        spoken = [(SpokenWord(word), said.confidence) for word in said.text.split()]
     made: list[Piece] = []
-    last = ""
-    for text, confidence in words:
-        if text == GAP:
+    for piece in written([word for word, _ in spoken], jurisdiction).pieces:
+        if piece.gap:
             made.append(Piece("gap", "□□"))
-            last = ""
+            if stop := piece.text.removeprefix(SHOWN_GAP):
+                made.append(Piece("sure", stop))
             continue
-        # Chinese words stand together, others (numbers in Latin letters, English) keep the blank between them.
-        blank = " " if last.isascii() and text.isascii() and last and text else ""
-        last = text
-        unsure = confidence < UNSURE_BELOW
-        if not unsure and made and made[-1].kind == "sure":
-            made[-1] = Piece("sure", made[-1].text + blank + text)
-        elif unsure:
-            made.append(Piece("unsure", blank + text, wording.percent(confidence)))
+        words = spoken[piece.first : piece.last]
+        heard = "".join(word.text for word, _ in words)
+        text = piece.text
+        if text.strip(_STOPS) == plain(heard):  # only punctuation came to it, and capitals went
+            text, heard = text.replace(plain(heard), heard), ""
+        confidence = min(confidence for _, confidence in words)
+        if confidence < UNSURE_BELOW:
+            made.append(Piece("unsure", text, wording.percent(confidence), heard))
+        elif made and made[-1].kind == "sure" and not (heard or made[-1].heard):
+            made[-1] = Piece("sure", made[-1].text + text)
         else:
-            made.append(Piece("sure", blank + text))
+            made.append(Piece("sure", text, heard=heard))
     return made
 
 
@@ -275,12 +282,16 @@ def ticket_form(
             name: _field(desk, ticket, name, (typed or {}).get(name), (errors or {}).get(name, ""), name in changed)
             for name in FIELDS
         },
-        lines=_proposals(desk, ticket, LINES, ""),
         message=message,
         changes=[change_line(desk, change) for change in changes or []],
         remind=bool(reminder and shown["intent"] in reminder.intents),
         scopes=open_scopes(desk.jurisdiction, shown["matter"], shown["intent"]),
     )
+
+
+def lines_to_connect(desk: Desk, ticket: Ticket) -> list[Proposal]:
+    """Emergency lines that the caller of a draft should be connected to."""
+    return _proposals(desk, ticket, LINES, "") if ticket.state == "draft" else []
 
 
 def change_line(desk: Desk, change: Line) -> Change:

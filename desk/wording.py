@@ -26,6 +26,7 @@ TICKET_STATES = STATE_NAMES
 ENDED_BY = {"caller": "来电人挂机", "agent": "坐席挂机", "hotline": "系统结束", "unknown": "结束原因不明"}
 LISTENING_TROUBLE = {
     "no_model": "没有语音模型",
+    "no_language": "没有这种语言的语音模型，这一路不转写",
     "overloaded": "语音识别过载，这一路暂不转写",
     "tap_failed": "没有取到这一路的声音",
     "stalled": "语音识别停滞",

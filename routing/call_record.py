@@ -144,11 +144,14 @@ def _arrived(call: Call, ticket: Ticket, event: events.CallArrived) -> None:
 
 
 def _listening(call: Call, event: events.ListeningStarted | events.ListeningUnavailable) -> None:
+    before = call.listening.get(event.speaker, {})
+    taps: dict[str, str] = before.get("taps", {})
     if isinstance(event, events.ListeningStarted):
-        now = {"state": "on", "model": event.model, "detail": ""}
+        # A leg that was left out for a while tells its tap again, whose audio began when it was first told.
+        taps = {event.tap_id: event.at.isoformat()} | taps
+        now = {"state": "on", "model": event.model, "detail": "", "taps": taps}
     else:
-        model = call.listening.get(event.speaker, {}).get("model", "")
-        now = {"state": event.reason, "model": model, "detail": event.detail}
+        now = {"state": event.reason, "model": before.get("model", ""), "detail": event.detail, "taps": taps}
     call.listening = {**call.listening, event.speaker: now}
 
 

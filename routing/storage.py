@@ -174,7 +174,8 @@ class Call(Base):
     """It ended while nobody looked."""
     rebuilt: Mapped[bool] = mapped_column(default=False)
     listening: Mapped[dict[str, Any]] = mapped_column(json_column, default=dict)
-    """{speaker: {"state": on, no_model, overloaded, tap_failed or stalled, "model": str, "detail": str}}"""
+    """{speaker: {"state": on, no_model, overloaded, tap_failed or stalled, "model": str, "detail": str,
+    "taps": {tap id: when its audio began (ISO 8601)}}}"""
 
 
 class Utterance(Base):

@@ -318,9 +318,15 @@ def write_values(session: AsyncSession, ticket: Ticket, values: dict[str, str], 
     """Set the fields that a person changes, as part of the version that has been begun; lines of history with it."""
     fields = dict(ticket.fields)
     for name, value in _news(ticket, values).items():
-        before = fields[name]["value"]
-        fields[name] = FieldValue(value=value, source="agent", words=[], confidence=None, utterances=[], by=actor.name)
-        session.add(line(ticket, ticket.updated_at, actor.name, "edited", field=name, before=before, after=value))
+        before = fields[name]
+        # Whoever accepts what the machine heard accepts the words too; another value came from elsewhere.
+        words, utterances = (before["words"], before["utterances"]) if before["value"] == value else ([], [])
+        fields[name] = FieldValue(
+            value=value, source="agent", words=words, confidence=None, utterances=utterances, by=actor.name
+        )
+        session.add(
+            line(ticket, ticket.updated_at, actor.name, "edited", field=name, before=before["value"], after=value)
+        )
     ticket.fields = fields
 
 

@@ -1,14 +1,18 @@
 // The desk's page: hears what happens (server-sent events), fetches the pieces that changed, saves what is typed,
 // and opens the agent's call by itself when it is answered.
-import { anythingUnsaved, control, dirty, fields, focused, listen, showEvidence, toBeSaved } from "./fields.js";
+import {
+  acceptedIn, anythingUnsaved, control, dirty, fields, fill, focused, forgetAccepted, listen, showEvidence, toBeSaved,
+} from "./fields.js";
 import { heedAlarms, listenLinkage } from "./linkage.js";
 import { dropInterims, interim, learnTime, tick } from "./now.js";
 import { place, toEnd } from "./pieces.js";
+import { listenSound } from "./sound.js";
+import { listenSuggestions } from "./suggestions.js";
 
 const main = document.getElementById("main");
 const isDesk = document.body.classList.contains("desk");
 const everything = main.dataset.want.split(",");
-const ofTheCall = ["linkage", "transcript", "ticket"];
+const ofTheCall = ["linkage", "transcript", "suggestions", "ticket"];
 const lists = everything.filter((part) => !ofTheCall.includes(part));
 
 let open = main.dataset.open; // "call=..." or "ticket=..." or ""
@@ -108,13 +112,15 @@ function save(isConfirmed = false) {
   if (!form) return;
   enqueue(async () => {
     const touched = [...form.querySelectorAll(".field")].filter(isConfirmed ? dirty : toBeSaved);
-    if ("closed" in form.dataset || (!touched.length && !isConfirmed)) return;
-    const values = touched.map((field) => [field.dataset.field, control(field).value]);
+    const typed = touched.map((field) => [field.dataset.field, control(field).value]);
+    const values = [...new Map([...acceptedIn(form), ...typed])];
+    if ("closed" in form.dataset || (!values.length && !isConfirmed)) return;
     const hidden = ["form_token", "version"].map((name) => [name, form.elements[name].value]);
     if (isConfirmed && form.elements.reminded?.checked) hidden.push(["reminded", "yes"]);
     if (isConfirmed && form.elements.scope?.value) hidden.push(["scope", form.elements.scope.value]);
     const path = `/tickets/${form.dataset.ticket}/${isConfirmed ? "confirm" : "edit"}`;
     const [status, html] = await ask(path, { method: "POST", body: new URLSearchParams([...hidden, ...values]) });
+    if (html) forgetAccepted(form); // taken, or refused with a reason: no longer to be sent again
     if (!html || !form.isConnected) return;
     for (const message of document.querySelectorAll("[data-sticky]")) message.remove();
     show(html);
@@ -124,8 +130,22 @@ function save(isConfirmed = false) {
   });
 }
 
+// ---- what the machine suggests
+
+function decide(values) {
+  const ticket = document.getElementById("part-suggestions").dataset.subject;
+  const token = document.querySelector("[name=form_token]").value;
+  enqueue(async () => {
+    const body = new URLSearchParams({ form_token: token, ...values });
+    const [, html] = await ask(`/tickets/${ticket}/suggestion`, { method: "POST", body });
+    if (html && document.getElementById("part-suggestions").dataset.subject === ticket) show(html);
+    refreshSoon(lists, 100);
+  });
+}
+
 // ---- what happens now
 
+const isWaiting = () => acceptedIn(document.getElementById("ticket-form") ?? { dataset: {} }).length > 0;
 let feed = null, polling = 0, trouble = "", isLost = true;
 
 function connect() {
@@ -139,7 +159,7 @@ function connect() {
   feed.addEventListener("redis", (event) => {
     poll(!JSON.parse(event.data).ok);
     refreshSoon(everything, 50); // something may have happened while nothing was told
-    if (fields().some((field) => toBeSaved(field) && !focused(field))) save(); // could not be saved before
+    if (fields().some((field) => toBeSaved(field) && !focused(field)) || isWaiting()) save(); // could not be saved before
   });
   feed.onerror = () => {
     poll(true);
@@ -148,7 +168,8 @@ function connect() {
 }
 
 function changed(told) {
-  const isHere = open === `call=${told.call_id}` || open === `ticket=${told.ticket_id}`;
+  const shown = document.getElementById("part-transcript")?.dataset.subject; // a further ticket shows its call too
+  const isHere = (told.call_id && told.call_id === shown) || open === `call=${told.call_id}` || open === `ticket=${told.ticket_id}`;
   if (isHere) refreshSoon(ofTheCall, 60);
   if (told.kind === "utterance") return;
   // A hundred desks should not ask for their lists in the same instant, nor for each call of the others at once;
@@ -175,6 +196,8 @@ function say(text) {
 // ---- what people do
 
 listen(() => save());
+listenSound();
+listenSuggestions(decide, (name, value) => fill(document.getElementById(`field-${name}`), value, save));
 listenLinkage(() => refreshSoon(everything.filter((part) => part === "linkage" || part === "alarms" || part === "linkages"), 50));
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-open]");

@@ -1,4 +1,5 @@
 // The ticket's fields. What somebody types in is held: the server's newer values are shown beside it, never over it.
+import { highlight, playEvidence } from "./sound.js";
 
 export const control = (field) => field.querySelector("[data-control]");
 export const fields = () => [...document.querySelectorAll(".field")];
@@ -86,13 +87,59 @@ export function unstash() {
   }
 }
 
-export const anythingUnsaved = () => fields().some(dirty) || unsaved.size > 0;
+// ---- a machine's value that the agent accepts as it stands is the agent's from then on
 
-// Mark the lines of the transcript that led to the value of the field with the focus.
+const accepted = new Map(); // "ticket field" -> the value that was seen and accepted, until the server has it
+
+export function acceptedIn(form) {
+  const own = [...accepted].filter(([key]) => key.startsWith(`${form.dataset.ticket} `));
+  return own.map(([key, value]) => [key.slice(key.indexOf(" ") + 1), value]);
+}
+
+export function forgetAccepted(form) {
+  for (const [name] of acceptedIn(form)) accepted.delete(`${form.dataset.ticket} ${name}`);
+}
+
+export const anythingUnsaved = () => fields().some(dirty) || unsaved.size > 0 || accepted.size > 0;
+
+function accept(field) {
+  const value = control(field).value;
+  if (dirty(field) || !value || !field.classList.contains("is-machine")) return false;
+  accepted.set(`${document.getElementById("ticket-form").dataset.ticket} ${field.dataset.field}`, value);
+  return true;
+}
+
+// Put a value into a field, as a decision about what is there now.
+export function fill(field, value, save) {
+  field.dataset.base = field.dataset.value;
+  control(field).value = value;
+  mark(field);
+  if (toBeSaved(field)) save();
+}
+
+// Mark what led to the value of the field with the focus: the lines of the transcript, and the words in them.
 export function showEvidence() {
-  const ids = document.activeElement.closest(".field")?.dataset.utterances.split(" ") ?? [];
-  for (const line of document.querySelectorAll("#said > li")) {
-    line.classList.toggle("line-evidence", ids.includes(line.id.slice("said-".length)));
+  const field = document.activeElement.closest(".field");
+  const ids = field?.dataset.utterances.split(" ") ?? [];
+  const lines = [...document.querySelectorAll("#said > li")].filter((line) => {
+    const leads = ids.includes(line.id.slice("said-".length));
+    line.classList.toggle("line-evidence", leads);
+    return leads;
+  });
+  highlight(lines, [...(field?.querySelectorAll(".why > p:first-child q") ?? [])].map((word) => word.textContent));
+}
+
+// By keyboard, in the field with the focus: F2 hear what led to its value, F4 accept it and go on, F8 clear it.
+function byKey(event, field, save) {
+  if (event.key === "F2") playEvidence(field);
+  else if (control(field).readOnly || control(field).disabled) return;
+  else if (event.key === "F8") fill(field, "", save);
+  else {
+    if (accept(field)) save();
+    const all = fields();
+    const next = control(all[(all.indexOf(field) + 1) % all.length]);
+    next.focus();
+    next.select?.(); // typing writes over the machine's guess
   }
 }
 
@@ -121,6 +168,8 @@ export function listen(save) {
     field.querySelector(".notes").replaceChildren();
   });
   document.addEventListener("click", (event) => {
+    const evidence = event.target.closest("[data-evidence]");
+    if (evidence) playEvidence(evidence.closest(".field"));
     const button = event.target.closest("[data-pick], [data-take], [data-keep]");
     if (!button) return;
     const field = button.closest(".field");
@@ -133,6 +182,11 @@ export function listen(save) {
     control(field).focus();
   });
   document.addEventListener("keydown", (event) => {
+    const field = document.activeElement.closest(".field");
+    if (field && ["F2", "F4", "F8"].includes(event.key) && !event.altKey && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      byKey(event, field, save);
+    }
     if (event.key !== "Enter" || event.isComposing) return;
     if (event.ctrlKey || event.metaKey) {
       event.preventDefault();

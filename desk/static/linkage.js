@@ -42,7 +42,7 @@ async function send(method, path, body, byTelephone = "") {
 // Buttons that ask twice: when they were pressed for the first time. By id, since the page may be rendered again between.
 const pressedOnce = new Map();
 
-function decided(button) {
+export function decided(button) {
   if (!("twice" in button.dataset)) return true;
   const isSecond = Date.now() - (pressedOnce.get(button.id) ?? 0) < TWICE_MILLISECONDS;
   if (isSecond) pressedOnce.delete(button.id);

@@ -6,6 +6,7 @@ The new ticket has the caller of the first one, who is called back about each; w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from routing.centre import Centre
 from routing.history import line
@@ -14,15 +15,24 @@ from routing.life.errors import Missing
 from routing.life.parts import SPLIT
 from routing.life.tables import TicketLink
 from routing.serials import next_serial
-from routing.storage import Ticket
+from routing.storage import FieldValue, Ticket
 from routing.tickets import Actor, checked_values, write_values
 
 CARRIED = ("time", "place", "person", "callback_number")
 """Fields that the second matter has from the first where nothing else is given."""
 
 
-async def split(centre: Centre, ticket_id: str, version: int, actor: Actor, values: Mapping[str, str]) -> Ticket:
-    """A new draft for another matter of the same call; `values` are its fields, the event at least.
+async def split(
+    centre: Centre,
+    ticket_id: str,
+    version: int | None,
+    actor: Actor,
+    values: Mapping[str, str],
+    *,
+    guesses: Mapping[str, FieldValue] = MappingProxyType({}),
+) -> Ticket:
+    """A new draft for another matter of the same call; `values` are its fields, `guesses` what the machine made of the
+    others, the event at least. Without a version it comes from the middle of a call.
 
     Raises Missing, BadField, IllegalTransition, NotAllowed, NoSuchTicket, TicketChanged.
     """
@@ -32,7 +42,7 @@ async def split(centre: Centre, ticket_id: str, version: int, actor: Actor, valu
         rule = joint.rule if joint is not None and joint.separately else ""
         step = change.may("link", rule=rule)
         rule = rule or step.rule(centre.jurisdiction.prefix)
-        if not checked.get("event"):
+        if not checked.get("event") and "event" not in guesses:
             raise Missing("请写明另一件事情", rule=rule, field="event")
         made = Ticket(
             serial=await next_serial(change.session, centre.jurisdiction, change.at),
@@ -53,7 +63,9 @@ async def split(centre: Centre, ticket_id: str, version: int, actor: Actor, valu
         await change.session.flush()  # the history's lines name the ticket by the id that it is given here
         change.session.add(line(made, change.at, actor.name, "opened", after=made.serial, why=first.serial, rule=rule))
         carried = {name: first.fields[name]["value"] for name in CARRIED}
-        write_values(change.session, made, {name: text for name, text in carried.items() if text} | checked, actor)
+        made.fields = {**made.fields, **guesses}
+        known = {name: text for name, text in carried.items() if text and name not in guesses}
+        write_values(change.session, made, known | checked, actor)
         why = f"同一次来电的另一件事情，另立工单 {made.serial}"
         change.session.add(
             TicketLink(ticket_id=made.id, to_ticket_id=first.id, kind=SPLIT, at=change.at, by=actor.name, why=why)

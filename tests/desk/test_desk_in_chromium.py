@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Dialog, Page, Route, async_playwright, expect
 
 from routing import tickets
 from routing.intake import Intake
@@ -30,6 +30,7 @@ SWITCHES = [
     "--disable-sync",
 ]
 OTHER = Actor("坐席二 8002", "agent")
+expect.set_options(timeout=20_000)  # for all that use the browser: a machine with much to do is slow, not wrong
 
 
 @pytest.fixture
@@ -62,9 +63,16 @@ async def an_intake(desk: Running) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def at_the_desk(
-    chromium: Browser, desk: Running, username: str = "8001", *, size: tuple[int, int] = (1366, 768)
+    chromium: Browser,
+    desk: Running,
+    username: str = "8001",
+    *,
+    size: tuple[int, int] = (1366, 768),
+    asked: list[str] | None = None,
 ) -> AsyncIterator[Page]:
-    """A page where `username` is signed in. Errors of the page, or of its security policy, fail the test."""
+    """A page where `username` is signed in. Errors of the page, or of its security policy, fail the test; so does a
+    question that it asks, unless `asked` takes it. Questions are answered with yes.
+    """
     width, height = size
     context = await chromium.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
     context.set_default_timeout(30_000)
@@ -73,7 +81,12 @@ async def at_the_desk(
     wrong: list[str] = []
     page.on("pageerror", lambda problem: wrong.append(str(problem)))
     page.on("console", lambda message: wrong.append(message.text) if "Security Policy" in message.text else None)
-    page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+
+    async def answer(dialog: Dialog) -> None:
+        (wrong if asked is None else asked).append(f"{dialog.type}: {dialog.message}")
+        await dialog.accept()  # unanswered, it would hold the page up for ever
+
+    page.on("dialog", answer)
     await context.add_cookies([{"name": name, "value": token, "url": desk.url}])
     await page.goto(desk.url)
     await expect(page.locator("#feed")).to_have_attribute("data-state", "live")
@@ -91,7 +104,7 @@ async def kept(desk: Running, call: SpokenCall) -> tickets.Ticket:
 
 async def being_said(page: Page, call: SpokenCall, text: str, shown: str) -> None:
     """Say a text until the page shows it: an interim text that is told while the page connects is lost."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while shown not in "".join(await page.locator(".line-interim p").all_text_contents()):
             await call.begin_to_say(text)
             await asyncio.sleep(0.05)
@@ -146,7 +159,7 @@ async def test_a_call_from_ringing_to_the_confirmed_ticket(desk: Running, chromi
         await being_said(page, call, "你好 我 想 反映", shown="你好我想反映")
         await being_said(page, call, "你好 我 想 反映 一下 保港 的 路灯 [unk]", shown="一下保港的路灯□□")
         await call.say("你好 我 想 反映 一下 保港 的 路灯 坏了 两天 了 [unk]", unsure=("反映",))
-        await expect(said.locator("#said .line-caller")).to_contain_text("你好我想反映一下保港的路灯坏了两天了□□")
+        await expect(said.locator("#said .line-caller")).to_contain_text("你好，我想反映一下保港的路灯坏了两天了□□")
         await expect(said.locator(".line-interim")).to_have_count(0)
         await expect(said.locator(".unsure")).to_have_text("反映")
 
@@ -302,6 +315,32 @@ async def test_the_next_call_opens_and_unsaved_text_comes_back(desk: Running, ch
         await page.go_back()
 
 
+async def test_leaving_while_a_save_is_under_way_is_asked_about(desk: Running, chromium: Browser, intake: None) -> None:
+    call, asked, held = SpokenCall(desk.redis), list[str](), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await held.wait()
+        await route.continue_()
+
+    async with at_the_desk(chromium, desk, "8004", asked=asked) as page:
+        await call.arrive()
+        await page.locator(f"#open-{call.call_id}").click()
+        await expect(page.locator("#ticket-form")).to_be_visible()
+        await page.route("**/edit", hold)
+        await page.fill("#in-place", "保港社区")
+        await page.focus("#in-time")
+        await page.goto(f"{desk.url}/supervisor")
+        assert [question.partition(":")[0] for question in asked] == ["beforeunload"]
+        held.set()
+        # Saved, nothing is asked.
+        await page.goto(f"{desk.url}/?call={call.call_id}")
+        await page.fill("#in-place", "保港社区")
+        await page.focus("#in-time")
+        await expect(page.locator("#field-place .badge-human")).to_be_visible()
+        await page.goto(f"{desk.url}/supervisor")
+        assert len(asked) == 1
+
+
 async def test_redis_goes_and_the_desk_goes_on(
     tmp_path: Path, template: Path, own_redis: RedisServer, chromium: Browser
 ) -> None:
@@ -395,6 +434,7 @@ async def test_it_fits_and_can_be_read(desk: Running, chromium: Browser, intake:
             assert await page.evaluate("document.activeElement.name") == name
             assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
             await page.keyboard.press("Tab")
+        await expect(page.locator("#field-place .badge-human")).to_be_visible()  # left unsaved, the page would ask
         await page.goto(f"{desk.url}/supervisor")
         await expect(page.locator("#attention-rows")).to_contain_text("来电未被接听，请回拨")
         await expect(page.locator("#overview-calls")).to_contain_text("13800000001")

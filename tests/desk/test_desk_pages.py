@@ -43,7 +43,7 @@ async def test_words_that_the_recogniser_doubts_are_marked(desk: Running) -> Non
     await desk.add(call, a_ticket(call), an_utterance(call, 1, "水南村 停水", confidence=0.41))
     async with desk.signed_in() as browser:
         page = await (await browser.get("/")).text()
-    assert '<span class="unsure" title="把握 41%">停水</span>' in page
+    assert '<span class="unsure" title="把握 41%">停水。</span>' in page
 
 
 async def test_drafts_of_ended_calls_wait_for_their_agent_first(desk: Running) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from desk import wording
 from desk.catalogue import Catalogue
 from desk.view import Piece, pieces
+from ivr.events import ListeningUnavailable
 from routing import jurisdiction
 from routing.tickets import BadField
 from settings import ROOT
@@ -48,22 +50,36 @@ def test_durations(seconds: float, shown: str) -> None:
     assert wording.duration(seconds) == shown
 
 
+LAW = jurisdiction.load(ROOT / "config" / "jurisdictions" / "yazhou.yaml")
+
+
 def test_a_line_of_the_transcript_in_pieces() -> None:
     said = an_utterance(a_call(), 1, "请 接 Wi Fi 到 [unk] 水南村")
     said.words[1]["confidence"] = 0.3
-    assert pieces(said) == [
+    assert pieces(said, LAW) == [
         Piece("sure", "请"),
         Piece("unsure", "接", "30%"),
         Piece("sure", "Wi Fi到"),
         Piece("gap", "□□"),
-        Piece("sure", "水南村"),
+        Piece("sure", "水南村。"),
+    ]
+
+
+def test_numbers_are_readable_and_keep_the_words_as_heard() -> None:
+    said = an_utterance(a_call(), 1, "我 住 十二 号 楼 电话 幺 三 八 七 六 五 四 三 二 幺 零")
+    said.words[7]["confidence"] = 0.3
+    assert pieces(said, LAW) == [
+        Piece("sure", "我住"),
+        Piece("sure", "12", heard="十二"),
+        Piece("sure", "号楼电话"),
+        Piece("unsure", "13876543210。", "30%", "幺三八七六五四三二幺零"),
     ]
 
 
 def test_a_line_without_words_is_read_from_its_text() -> None:
     said = an_utterance(a_call(), 1, "[unk] 停水 了", confidence=0.4)
     said.words = []
-    assert pieces(said) == [Piece("gap", "□□"), Piece("unsure", "停水", "40%"), Piece("unsure", "了", "40%")]
+    assert pieces(said, LAW) == [Piece("gap", "□□"), Piece("unsure", "停水", "40%"), Piece("unsure", "了。", "40%")]
 
 
 def test_typed_names_lead_back_to_one_id() -> None:
@@ -95,3 +111,8 @@ def test_two_units_of_one_name_are_told_apart() -> None:
     assert catalogue.id("functional_unit", catalogue.name("functional_unit", "yz.twin2")) == "yz.twin2"
     with pytest.raises(BadField):
         catalogue.id("functional_unit", twins[0].name)
+
+
+def test_every_reason_for_not_listening_has_its_words() -> None:
+    reasons = get_args(ListeningUnavailable.model_fields["reason"].annotation)
+    assert len(reasons) > 3 and set(reasons) == set(wording.LISTENING_TROUBLE)

@@ -187,10 +187,15 @@ async def test_events_in_any_order_lose_nothing(applied: Applying) -> None:
 async def test_listening(applied: Applying) -> None:
     c = Told()
     call, _ = await applied(c.arrived(), c.listening(), c.listening("agent"))
-    on = {"state": "on", "model": "demo", "detail": ""}
+    on = {"state": "on", "model": "demo", "detail": "", "taps": {"t1": at(3).isoformat()}}
     assert call.listening == {"caller": on, "agent": on}
     call, _ = await applied(c.deaf("agent"))
-    assert call.listening == {"caller": on, "agent": {"state": "overloaded", "model": "demo", "detail": "why"}}
+    deaf = on | {"state": "overloaded", "detail": "why"}
+    assert call.listening == {"caller": on, "agent": deaf}
+    # Taken back, the leg tells the same tap again: its audio began when it was first told.
+    again = c.listening("agent", 9).model_copy(update={"event_id": "again"})
+    call, _ = await applied(again)
+    assert call.listening == {"caller": on, "agent": on}
 
 
 ENDS = [
