@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from routing.history import MACHINE, line
 from routing.jurisdiction import Jurisdiction
 from routing.linkage.guide import BY_LINKAGE
-from routing.reading.elements import Element, Heard, extract
+from routing.reading.elements import Element, Elements, Heard, extract
 from routing.reading.persons import person_of
-from routing.reading.proposal import Ranked, propose
+from routing.reading.proposal import MatterProposal, propose
+from routing.reading.ranked import Ranked, quoted
+from routing.reading.statements import StatementHeard, event_of
 from routing.secrecy.wishes import heed, unheeded
 from routing.serials import next_serial
 from routing.storage import Call, Candidate, FieldValue, Ticket, Utterance
@@ -30,6 +32,10 @@ _unreadable = Counter("hotline_extraction_failures_total", "Transcripts from whi
 
 LINES = "emergency_line"
 """Under this name `Ticket.proposals` also ranks the lines that the caller should be connected to."""
+
+SCOPE, GROUND, OTHERS, PLACE = "scope", "refuse_ground", "other_matter", "place"
+"""Further rankings: whether to take the call in, grounds to refuse it, further matters that the caller tells of (each
+a matter's id), and places of the same name between which the caller has to be asked."""
 
 _TAKEN_FROM = {"intent": 0.3, "urgency": 0.0, "matter": 0.5, "functional_unit": 0.5, "territorial_unit": 0.3}
 """The score from which the best candidate is written into the field; below, it is only in the list. An ordinary
@@ -115,17 +121,63 @@ def read(
     elements = extract(heard, jurisdiction, called_at)
     proposal = propose(heard, elements, jurisdiction)
     fields = {name: _of_element(element) for name, element in elements.named().items()}
+    if proposal.main and proposal.others:
+        fields["event"] = _of_event(event_of(proposal.main.told, jurisdiction))
     for name, ranked in proposal.named().items():
         best = ranked[0] if ranked and ranked[0].score >= _TAKEN_FROM[name] else None
         fields[name] = _of_ranked(best)
-    rankings = {**proposal.named(), LINES: proposal.lines}
+    rankings = {
+        **proposal.named(),
+        LINES: proposal.lines,
+        SCOPE: proposal.scope,
+        GROUND: proposal.refuse_grounds,
+        OTHERS: _further(proposal.others, jurisdiction),
+        PLACE: _places_to_ask(elements, jurisdiction),
+    }
     return fields, {name: [_candidate(one) for one in ranked] for name, ranked in rankings.items()}
+
+
+def _further(others: Sequence[MatterProposal], jurisdiction: Jurisdiction) -> list[Ranked]:
+    """Further matters as candidates: each becomes a ticket of its own when a person says so (TP-12(3))."""
+    scopes = {matter.id: matter.scope for matter in jurisdiction.matters}
+    ranked = []
+    for one in others:
+        units = "、".join(jurisdiction.units[unit].short for unit in one.units[:2])
+        reason = f"来电还说到{quoted(one.words)}，{jurisdiction.name_of('intent', one.intent)}"
+        reason += f"，可派{units}" if units else ""
+        reason += f"；受理范围 {scopes[one.matter]}；{jurisdiction.matters_source}"
+        name = jurisdiction.name_of("matter", one.matter)
+        ranked.append(Ranked(one.matter, name, one.confidence, one.words, reason, one.utterances))
+    return sorted(ranked, key=lambda one: -one.score)
+
+
+def _places_to_ask(elements: Elements, jurisdiction: Jurisdiction) -> list[Ranked]:
+    """The places that what was said could mean; none is taken before the caller has answered."""
+    said = elements.place
+    if said is None:
+        return []
+    ranked = []
+    for place in elements.place_candidates:
+        where = "不在本辖区" if place.outside else "属地未定"
+        if place.unit:
+            where = f"属{jurisdiction.units[place.unit].short}"
+        article = jurisdiction.routing_article
+        reason = f"来电说到{quoted(said.words)}，可能是“{place.name}”（{where}；{article}），请问来电人"
+        ranked.append(Ranked(place.name, place.name, said.confidence, said.words, reason, said.utterances))
+    return ranked
 
 
 def _of_element(element: Element | None) -> FieldValue:
     if element is None:
         return _machine_value("", (), None, ())
     return _machine_value(element.value, element.words, element.confidence, element.utterances)
+
+
+def _of_event(event: StatementHeard | None) -> FieldValue:
+    """What happened, of the first matter alone: each further one becomes a ticket of its own."""
+    if event is None:
+        return _of_element(None)
+    return _machine_value(event.value, event.words, event.confidence, event.utterances)
 
 
 def _of_ranked(best: Ranked | None) -> FieldValue:

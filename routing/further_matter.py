@@ -42,8 +42,7 @@ async def open_further(centre: Centre, ticket_id: str, matter: str, actor: Actor
     found = next((one for one in others if one.matter == matter), None)
     if found is None:
         raise BadValue("通话里没有（或不再）听到这件事情，请按来电人说的另立工单", rule=_RULE, field="matter")
-    of_matter = [one for one in heard if one.number in found.utterances]
-    event = event_of(of_matter, centre.jurisdiction)
+    event = event_of(found.told, centre.jurisdiction)
     return await split(centre, ticket_id, None, actor, {}, guesses=_guesses(found, event))
 
 

@@ -33,6 +33,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from ivr.events import STREAM, Event, NodeInventory, load, now
 from routing.call_record import Touched, apply
 from routing.jurisdiction import Jurisdiction
+from routing.reading.elements import ready
 from routing.storage import Database, Ticket, ToldEvent
 
 log = structlog.get_logger(__name__)
@@ -114,6 +115,7 @@ class Intake:
     async def run(self) -> None:
         """Apply events until cancelled; outlives any absence of Redis or the database."""
         pause = _FIRST_PAUSE
+        await asyncio.to_thread(ready, self._jurisdiction)
         try:
             while True:
                 heed_cancellation()

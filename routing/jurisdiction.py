@@ -92,7 +92,7 @@ class IntakeLine(_Part):
 
 
 class Intent(_Part):
-    """What a caller wants. `words` say so outright, `hints` only point to it.
+    """What a caller wants. `words` say so outright, `hints` only point to it; `wordings` are everyday speech.
 
     `leads` are verbs that announce a matter ("我要投诉…") and are left out when the event is written down.
     """
@@ -102,6 +102,7 @@ class Intent(_Part):
     article: str
     words: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
     leads: tuple[str, ...] = ()
 
 
@@ -166,6 +167,28 @@ class Confidentiality(_Part):
     anonymous: tuple[str, ...]
 
 
+class GroundWords(_Part):
+    """Wordings that speak for a ground of refusal, named by its code in `law.refusal_grounds`."""
+
+    code: str = Field(pattern=r"^[a-z_]+$")
+    weight: float = Field(default=1.0, gt=0, le=3)
+    """2: said like this, it is one; 0.5: it may be one."""
+    words: tuple[str, ...] = Field(min_length=1)
+    """Written as those of an emergency: an ellipsis for a gap, a slash for "or"."""
+
+
+class ScopeWords(_Part):
+    """How callers speak of what the hotline does not take in; a person decides."""
+
+    directory: tuple[str, ...] = ()
+    """What a directory answers (YZ-31): 帮我查一下…电话."""
+    unclear: tuple[str, ...] = ()
+    """Said by callers of whom nobody knows yet what they want."""
+    elsewhere: tuple[str, ...] = ()
+    """Names of regions that no place of `places` stands for, said of where it happened."""
+    grounds: tuple[GroundWords, ...] = ()
+
+
 class Place(_Part):
     """A place that callers name. `also`: other spellings; `in_context`: spellings that are also ordinary words,
     taken for the place only after words such as 在 or before such as 这边.
@@ -203,6 +226,12 @@ class Matter(_Part):
     line: str | None = None
     words: tuple[str, ...] = Field(min_length=1)
     hints: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
+    """How it is said in everyday speech: an ellipsis for up to eight characters, a slash for "or"."""
+    context: tuple[str, ...] = ()
+    """Words that are often said with it; alone they say nothing."""
+    dangers: tuple[str, ...] = ()
+    """Reasons of `emergency.hints` that speak for this matter."""
 
 
 class Jurisdiction(_Part):
@@ -229,6 +258,7 @@ class Jurisdiction(_Part):
     intake_scope: tuple[ScopeItem, ...] = Field(min_length=1)
     emergency: Emergency
     confidentiality: Confidentiality
+    scope_words: ScopeWords = ScopeWords()
     unit_groups: tuple[UnitGroup, ...] = ()
     """Empty: the document lists no units."""
     outside_units: tuple[OutsideUnit, ...] = ()

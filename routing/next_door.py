@@ -10,10 +10,11 @@ from typing import Any
 from settings import YamlFile, read_yaml
 
 _WORDS: dict[str, tuple[str, ...]] = {
-    "emergency": ("hints", "harmless", "settled", "acute"),
+    "emergency": ("hints", "harmless", "past", "office", "acute"),
     "confidentiality": ("identity", "content", "anonymous"),
+    "scope_words": ("directory", "unclear", "grounds"),
 }
-_INTENT_WORDS = ("words", "leads", "hints")
+_INTENT_WORDS = ("words", "leads", "hints", "wordings")
 
 
 def borrow(tree: YamlFile) -> None:
@@ -49,6 +50,7 @@ def _borrow_words(own: dict[str, Any], lender: dict[str, Any]) -> None:
         if isinstance(intent, dict) and not any(key in intent for key in _INTENT_WORDS):
             same = theirs.get(intent.get("id"), {})
             intent |= {key: same[key] for key in _INTENT_WORDS if key in same}
+    own.setdefault("scope_words", {})
     for section, keys in _WORDS.items():
         mine, its = own.get(section), lender.get(section)
         if isinstance(mine, dict) and isinstance(its, dict) and not any(key in mine for key in keys):

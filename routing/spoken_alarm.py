@@ -34,6 +34,10 @@ HEAVY_ENOUGH = 0.5
 """The weight from which words of danger offer a line by themselves. Smoke (0.5) does: a missed emergency is worse than
 a false alarm, and the caller can say no."""
 
+ALIKE_ENOUGH = 0.74
+"""For what only sounds like danger, in words that nobody listed: surer, because the offer disturbs a caller who waits.
+The agent's desk is shown less likely ones too."""
+
 FRESH = timedelta(seconds=20)
 """Words that were said longer ago offer nothing: much may have happened since, an agent may be there."""
 
@@ -59,7 +63,7 @@ def alarm(text: str, jurisdiction: Jurisdiction) -> Alarm | None:
     weights: dict[str, float] = {}
     words: dict[str, None] = {}
     for danger in danger_words(jurisdiction, plain(text)):
-        if danger.weight < HEAVY_ENOUGH or not danger.hint.lines:
+        if danger.weight < (ALIKE_ENOUGH if danger.alike else HEAVY_ENOUGH) or not danger.hint.lines:
             continue
         words[danger.phrase] = None
         for position, line in enumerate(danger.hint.lines):

@@ -176,6 +176,9 @@ class _Search:
                 found.extend(self._named(unit) for unit in named)
             else:
                 questions.append(f"“{matter.name}”由诉求人所说的单位办理，请问明是哪个单位")
+        if gap is not None and gap.unit is None and line:
+            # The line handles it; the catalogue's units are only proposed to the agent, beside the line.
+            return found, questions, line
         choice = [unit for unit in matter.units if unit in named] or list(matter.units)
         for unit in choice:
             reason = f"“{matter.name}”的职能单位：{self.jurisdiction.matters_source}（{article}）"

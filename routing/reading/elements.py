@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from routing.jurisdiction import Jurisdiction, Place
+from routing.reading.gazetteer import load_words
 from routing.reading.persons import Wish, person_of
 from routing.reading.places import place_of
 from routing.reading.spoken import Heard
@@ -18,7 +19,9 @@ from routing.reading.spoken_time import time_of
 from routing.reading.statements import demand_of, event_of
 from routing.reading.telephone_numbers import callback_number
 
-__all__ = ["Element", "Elements", "Heard", "extract"]
+__all__ = ["Element", "Elements", "Heard", "extract", "ready"]
+
+_ANYTHING, _AT = "你好昨天晚上这里的路灯坏了", datetime(2021, 7, 16, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,9 @@ class Element:
 
 @dataclass(frozen=True)
 class Elements:
-    """What is known so far; None: not said. `recognised_place` decides the territorial unit; `wishes` are what the
-    caller asked for by YZ-26: identity or content confidential, or to stay anonymous.
+    """What is known so far; None: not said. `recognised_place` decides the territorial unit; `place_candidates` are
+    the places of one name or of nearly one sound that the caller has to be asked about (empty: it is sure); `wishes`
+    are what the caller asked for by YZ-26: identity or content confidential, or to stay anonymous.
     """
 
     time: Element | None = None
@@ -44,6 +48,7 @@ class Elements:
     demand: Element | None = None
     callback_number: Element | None = None
     recognised_place: Place | None = None
+    place_candidates: tuple[Place, ...] = ()
     wishes: frozenset[Wish] = frozenset()
 
     def named(self) -> dict[str, Element | None]:
@@ -56,6 +61,12 @@ class Elements:
             "demand": self.demand,
             "callback_number": self.callback_number,
         }
+
+
+def ready(jurisdiction: Jurisdiction) -> None:
+    """Load what the first reading needs (lists of words, gazetteer; half a second), so that no call waits for it."""
+    load_words()
+    extract([Heard(1, "caller", _ANYTHING, _AT)], jurisdiction, _AT)
 
 
 def extract(utterances: Sequence[Heard], jurisdiction: Jurisdiction, called_at: datetime) -> Elements:
@@ -74,5 +85,6 @@ def extract(utterances: Sequence[Heard], jurisdiction: Jurisdiction, called_at: 
         demand=Element(demand.value, demand.words, demand.confidence, demand.utterances) if demand else None,
         callback_number=Element(number.digits, number.words, number.confidence, number.utterances) if number else None,
         recognised_place=place.place if place else None,
+        place_candidates=place.candidates if place else (),
         wishes=person.wishes if person else frozenset(),
     )

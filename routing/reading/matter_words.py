@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from routing.jurisdiction import EmergencyHint, Jurisdiction, Matter
+from routing.reading.danger_likeness import Likeness, like_dangers, sounds_harmless
 from routing.reading.spoken import GAP, Found, Phrases
 
 
@@ -40,13 +41,29 @@ def matter_words(jurisdiction: Jurisdiction, text: str) -> tuple[Found[MatterWor
     )
 
 
+@lru_cache(maxsize=4096)
+def undenied(jurisdiction: Jurisdiction, text: str) -> str:
+    """The text without the words that were denied: 没有着火就是烟味大 tells of smoke alone."""
+    dangers = [(one.start, one.end, _NEGATED) for one in _danger_phrases(jurisdiction).find(text)]
+    matters = [(one.start, one.end, _DENIED) for one in _matter_phrases(jurisdiction).find(text)]
+    left = text
+    for start, end, denial in (*dangers, *matters):
+        if denial.search(text[:start]):
+            left = left[:start] + GAP * (end - start) + left[end:]
+    return left
+
+
 @dataclass(frozen=True)
 class DangerWord:
-    """A word of danger; `weight` is the hint's, less when it was said of what may happen."""
+    """A word of danger; `weight` is the hint's, less when it was said of what may happen.
+
+    `alike`: no word of the configuration, the utterance sounds like known dangers.
+    """
 
     phrase: str
     hint: EmergencyHint
     weight: float
+    alike: bool = False
 
 
 _NO = r"(?:没有|没|未|并没有|不会|(?<!是)不是|不用|不需要|不必|无)"
@@ -80,21 +97,59 @@ def danger_words(jurisdiction: Jurisdiction, text: str) -> tuple[DangerWord, ...
     past, office, acute = _circumstances(jurisdiction)
     over, asked = past.search(text) is not None, office.search(text) is not None
     words: list[DangerWord] = []
+    left = text
     for start, certain, phrase, hint in _dangers(jurisdiction, text):
         before, after = text[:start], text[start + len(phrase) :]
-        if _NEGATED.search(before) or _NEGATED.search(text[:certain]):
+        if denied := _NEGATED.search(before) or _NEGATED.search(text[:certain]):
+            left = _blotted(left, min(denied.start(), start), start + len(phrase))
             continue
         if _LIKE[0].search(before) and _LIKE[1].search(after):
+            left = _blotted(left, start, start + len(phrase))
             continue
         share = 1.0
-        if not acute.search(before):
-            happened = phrase.endswith("了") or _HAS_HAPPENED.search(after) is not None
-            if _HYPOTHETICAL.search(before):
+        happened = phrase.endswith("了") or _HAS_HAPPENED.search(after) is not None
+        is_acute = acute.search(before) is not None
+        if not is_acute:
+            if feared := _HYPOTHETICAL.search(before):
                 share = _MAY_HAPPEN
+                left = _blotted(left, feared.start(), start + len(phrase))
             elif over or (asked and not happened):
                 share = _SETTLED
+        # Never what is said to have happened: 建议你们派人来房子着火了 is polite, and burns.
+        doubtful = not (happened or is_acute) and hint.lines and len(text) - len(phrase) >= _AROUND
+        if doubtful and sounds_harmless(text):
+            share = min(share, _SETTLED)
         words.append(DangerWord(phrase, hint, hint.weight * share))
-    return tuple(words)
+    return (*words, *_likenesses(jurisdiction, left, words))
+
+
+def _blotted(text: str, start: int, end: int) -> str:
+    """The text without a danger that is none, so that nothing sounds like it."""
+    return text[:start] + GAP * (end - start) + text[end:]
+
+
+_AROUND = 8
+"""So much has to be said beside a word of danger before it may count for less: 晕过去了 alone is an emergency."""
+_ALIKE, _ALIKE_MORE = 0.53, 0.42
+"""What a likeness weighs at least, and by its probability: always more than the ordinary, never as much as a word."""
+
+
+def _likenesses(jurisdiction: Jurisdiction, text: str, said: list[DangerWord]) -> Iterator[DangerWord]:
+    """What the text sounds like, as far as the words of danger did not say so."""
+    for likeness in like_dangers(jurisdiction, text):
+        loud = [word for word in said if word.hint.urgency == likeness.urgency and word.weight >= _ALIKE + _ALIKE_MORE]
+        called = {line for word in loud for line in word.hint.lines}
+        lines = tuple(line for line in likeness.lines if line not in called)
+        if lines or not loud:
+            weight = _ALIKE + _ALIKE_MORE * likeness.probability
+            yield DangerWord(likeness.words[0], _hint(likeness, lines), weight, alike=True)
+
+
+def _hint(likeness: Likeness, lines: tuple[str, ...]) -> EmergencyHint:
+    words = "、".join(f"“{word}”" for word in likeness.words)
+    return EmergencyHint(
+        urgency=likeness.urgency, lines=lines, words=likeness.words, reason=f"说法与已知险情相近：{words}"
+    )
 
 
 def _dangers(jurisdiction: Jurisdiction, text: str) -> Iterator[tuple[int, int, str, EmergencyHint]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from routing.reading.spoken import Heard, of_caller, plain
 from routing.reading.spoken_numbers import digit
@@ -134,6 +135,7 @@ def _cued(pieces: Sequence[tuple[Heard, str]]) -> bool:
     return any(_CUE.search(said.text.replace(" ", "")) for said, _ in pieces)
 
 
+@lru_cache(maxsize=8192)
 def _as_digits(text: str, *, joined: bool = True) -> str:
     """The text with spoken digits as 0-9; single ones inside ordinary words are turned too, and do no harm.
 
@@ -144,6 +146,7 @@ def _as_digits(text: str, *, joined: bool = True) -> str:
     return _BETWEEN.sub("", turned) if joined else turned
 
 
+@lru_cache(maxsize=8192)
 def _number_in(digits: str, *, cued: bool) -> str | None:
     digits = _repaired(digits)
     digits = _SAID_TWICE.sub(r"\1", digits)

@@ -55,6 +55,7 @@ _SHORTEST_CLAUSE = 4
 
 _NUMERAL = re.compile(r"[零〇一二两三四五六七八九十百千万亿幺]+")
 _NUMBER_BEFORE = re.compile(r"[零一二两三四五六七八九十百千万](?:点)?$")
+_READ_OUT = re.compile(r"(?:号码?|电话|手机|尾号|编号)是?$")
 _ONLY_DIGITS = re.compile(r"[零〇一二三四五六七八九幺]+")
 _VAGUE = re.compile(r"一二|一两|二三|两三|三四|三五|四五|五六|六七|七八|八九")
 """Two digits side by side before a measure are about so many, not a number."""
@@ -162,6 +163,9 @@ def _changes(text: str, jurisdiction: Jurisdiction) -> Iterator[_Change]:
         for one in _names(jurisdiction).find(text)
         # 四十分钟 and 八点十分 hold no 十分.
         if not (_NUMERAL.match(one.phrase) and _NUMBER_BEFORE.search(text[max(0, one.start - 2) : one.start]))
+        # Nor does a number that is read out hold 七七八八.
+        and not (_NUMERAL.fullmatch(one.phrase) and _READ_OUT.search(text[max(0, one.start - 4) : one.start]))
+        and not (_NUMERAL.fullmatch(one.phrase) and _NUMERAL.match(text[one.end : one.end + 1]))
     ]
     reach, guard = 0, 0
     for match in _NUMERAL.finditer(text):

@@ -16,7 +16,9 @@ from ivr import commands
 from ivr.events import STREAM, Utterance, dump, now
 from routing.jurisdiction import Jurisdiction
 from routing.linkage.proposals import open_proposals
-from routing.spoken_alarm import FRESH, SpokenAlarm
+from routing.reading.matter_words import danger_words
+from routing.reading.spoken import plain
+from routing.spoken_alarm import ALIKE_ENOUGH, FRESH, SpokenAlarm, alarm
 from routing.storage import Database
 
 CALL = "0b3f1c52-7b0e-4a52-9c1e-0d2f6b6f1a11"
@@ -146,3 +148,13 @@ async def test_a_refusal_and_a_lost_redis_group_stop_nothing(redis: Redis, watch
                 await asyncio.sleep(0.05)
             await redis.xadd(STREAM, {"event": said("出车祸了", number=2)})
             assert isinstance(await holder.taken.get(), commands.OfferLines)
+
+
+def test_what_only_sounds_like_danger_has_to_be_surer_than_for_the_desk(yazhou: Jurisdiction) -> None:
+    sure, unsure = "有个女的在海里面挥手越来越远了快不见了", "楼上好像有人在喊但是又听不清楚"
+    heard = danger_words(yazhou, plain(unsure))
+    assert [danger.alike for danger in heard] == [True] and 0.5 < heard[0].weight < ALIKE_ENOUGH
+    assert alarm(unsure, yazhou) is None
+    found = alarm(sure, yazhou)
+    assert found is not None and set(found.lines) & {"119", "110", "120"}
+    assert all(words in sure for words in found.words)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
+from chinese_calendar import Holiday, get_holiday_detail
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.drafts import read
 from routing.jurisdiction import Jurisdiction, load
 from routing.reading.elements import Heard, extract
+from routing.reading.festivals import day_of
 from routing.reading.places import place_of
 from routing.reading.proposal import propose
 from routing.reading.spoken import Phrases, plain
@@ -22,6 +27,7 @@ from routing.reading.telephone_numbers import callback_number
 from tests.routing.conftest import YAZHOU
 from tests.routing.reading.test_openings import OPENINGS, heard
 
+TIMES: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("times.yaml").read_text("utf-8"))
 SATURDAY = datetime(2026, 11, 21, 14, 5, tzinfo=ZoneInfo("Asia/Shanghai"))
 
 
@@ -40,7 +46,7 @@ SATURDAY = datetime(2026, 11, 21, 14, 5, tzinfo=ZoneInfo("Asia/Shanghai"))
         ("上个礼拜三", "2026-11-11"),
         ("上上周五", "2026-11-06"),
         ("星期一下午", "2026-11-16 下午"),
-        ("下周一能办吗", "2026-11-23"),
+        ("下周一能办吗", None),
         ("三天前", "2026-11-18"),
         ("两个半小时前", "2026-11-21 11时许"),
         ("二十分钟前", "2026-11-21 13:45"),
@@ -48,7 +54,7 @@ SATURDAY = datetime(2026, 11, 21, 14, 5, tzinfo=ZoneInfo("Asia/Shanghai"))
         ("一个星期没人管", "2026-11-14 起"),
         ("三个月不发工资", "2026-08 起"),
         ("半年了", "2026-05 起"),
-        ("一个多月没发", "2026-10 以前"),
+        ("一个多月没发", "一个多月"),
         ("从昨天开始", "2026-11-20 起"),
         ("十一月十八号下午三点", "2026-11-18 15:00"),
         ("2025年12月31日", "2025-12-31"),
@@ -61,7 +67,7 @@ SATURDAY = datetime(2026, 11, 21, 14, 5, tzinfo=ZoneInfo("Asia/Shanghai"))
         ("刚才", "2026-11-21 14:05 前后"),
         ("每天晚上", "每天晚上"),
         ("很久了", "很久"),
-        ("好几天没人来了", "已有好几天"),
+        ("好几天没人来了", "好几天"),
         ("不是昨天是前天", "2026-11-19"),
         ("快一点处理", None),
         ("我有两点建议", None),
@@ -81,6 +87,12 @@ def test_yesterday_is_counted_in_the_jurisdictions_timezone(yazhou: Jurisdiction
     after_midnight_there = datetime(2026, 11, 20, 16, 30, tzinfo=UTC)
     elements = extract([Heard(1, "caller", "昨天停水", after_midnight_there)], yazhou, after_midnight_there)
     assert elements.time is not None and elements.time.value == "2026-11-20"
+
+
+@pytest.mark.parametrize("case", TIMES, ids=[str(case["said"])[:40] for case in TIMES])
+def test_times_in_what_callers_say(case: dict[str, Any]) -> None:
+    found = time_of(heard(case["said"]), SATURDAY)
+    assert (found.value if found else "") == case["time"]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +148,10 @@ def test_all_places_of_the_file_are_recognised(yazhou: Jurisdiction) -> None:
     for place in yazhou.places:
         for spelling in (place.name, *place.also, *place.in_context):
             found = place_of(heard(f"我在{spelling}这边"), yazhou)
+            if found and found.candidates:
+                # 海棠 may be 海棠村 or 海棠区: the entry is among those that are asked about.
+                assert place in found.candidates, spelling
+                continue
             assert found and found.place, spelling
             assert found.place.unit == place.unit, spelling
 
@@ -177,20 +193,57 @@ def test_no_text_does_harm(said: list[str]) -> None:
     "stutter", ["就在", "那个", "老街", "是这样", "一二", "大桥", "不是", "的小区", "一点", "水南"]
 )
 def test_a_stutter_takes_no_longer_than_other_speech(stutter: str, yazhou: Jurisdiction) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     read(heard(stutter * 200 + "嗯"), yazhou, SATURDAY)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
-def test_a_long_call_is_read_fast_enough(yazhou: Jurisdiction) -> None:
-    """A transcript of 200 utterances that grows by one at a time: less than 20 ms for each."""
+@pytest.mark.parametrize("piece", ["一二", "昨天", "水南", "的小区", "没有人管"])
+def test_ten_thousand_characters_without_a_pause_are_read_in_linear_time(piece: str, yazhou: Jurisdiction) -> None:
+    """Ten times the text may take ten times as long, with much room; from a quadratic expression it took hundreds."""
+
+    def taken(length: int) -> float:
+        text = piece * (length // len(piece))
+        started = time.process_time()
+        extract([Heard(1, "caller", f"{text}嗯", SATURDAY)], yazhou, SATURDAY)
+        return time.process_time() - started
+
+    taken(100)
+    assert taken(10_000) < 60 * max(taken(1_000), 0.02)
+
+
+def test_festivals_are_the_holidays_of_the_calendar() -> None:
+    """The table against the calendar of chinesecalendar, where that knows the festival as a holiday."""
+    names = {"春节": Holiday.spring_festival, "清明": Holiday.tomb_sweeping_day, "端午": Holiday.dragon_boat_festival,
+             "中秋": Holiday.mid_autumn_festival}  # fmt: skip
+    for year in (2024, 2025, 2026):
+        for name, holiday in names.items():
+            day = day_of(name, year)
+            assert day is not None
+            # Where two holidays fall together, the calendar names only one of them.
+            told = get_holiday_detail(day)[1]
+            assert told == holiday.value or (name, year) in {("中秋", 2025)}, (name, year, told)
+    assert day_of("大年初三", 2026) == date(2026, 2, 19)
+    assert day_of("国庆", 2050) == date(2050, 10, 1)
+    assert day_of("中秋", 2050) is None
+
+
+def test_a_new_utterance_costs_little_more_in_a_long_call(yazhou: Jurisdiction) -> None:
+    """In proportion to the transcript at most; how many milliseconds it takes is measured by bench/speech.py."""
     texts = [utterance.text for case in OPENINGS for utterance in heard(case["said"])]
     transcript = [
         Heard(number, "agent" if number % 3 == 0 else "caller", f"{texts[number % len(texts)]}第{number}次", SATURDAY)
         for number in range(200)
     ]
-    started = time.perf_counter()
-    for length in range(1, 201):
-        elements = extract(transcript[:length], yazhou, SATURDAY + timedelta(seconds=1))
-        propose(transcript[:length], elements, yazhou)
-    assert (time.perf_counter() - started) / 200 < 0.020
+
+    def seconds(lengths: range) -> float:
+        started = time.process_time()
+        for length in lengths:
+            elements = extract(transcript[:length], yazhou, SATURDAY + timedelta(seconds=1))
+            propose(transcript[:length], elements, yazhou)
+        return time.process_time() - started
+
+    seconds(range(1, 21))
+    early = seconds(range(21, 61))
+    seconds(range(61, 161))
+    assert seconds(range(161, 201)) < 12 * early
