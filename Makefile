@@ -30,7 +30,7 @@ check: ## check config/ and dialplans/ without starting anything
 test: ## everything that must be true: linters, types, all tests
 	@setup/run --test
 	@$(MAKE) --no-print-directory lint
-	$(PYTHON) -m pytest -n 4 --dist loadfile $(ARGS)
+	$(PYTHON) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## ruff, mypy, shellcheck, hadolint
 	$(PYTHON) -m ruff check .

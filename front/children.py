@@ -146,7 +146,10 @@ class Child:
             except OSError as problem:
                 raise ChildFailed(f"{self.name}: {command[0]} cannot be started: {problem}") from problem
         self._pid_file.parent.mkdir(parents=True, exist_ok=True)
-        self._pid_file.write_text(f"{self._process.pid}\n{_start_time(self._process.pid)}\n", encoding="ascii")
+        # At once: whoever reads it in between (a second start, a health check) must not find it empty.
+        written = self._pid_file.with_suffix(".pid.new")
+        written.write_text(f"{self._process.pid}\n{_start_time(self._process.pid)}\n", encoding="ascii")
+        written.replace(self._pid_file)
         try:
             async with asyncio.timeout(self._start_seconds):
                 while not await self._answers(self._process.pid):
