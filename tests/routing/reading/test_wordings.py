@@ -44,7 +44,10 @@ def test_a_long_text_takes_no_longer_than_its_length() -> None:
     short, long = "灯从楼" * 300, "灯从楼" * 3000
     took = []
     for text in (short, long):
-        started = time.process_time()
-        WORDINGS.find(text)
-        took.append(time.process_time() - started)
+        rounds = []
+        for _ in range(5):  # the best of them: the interpreter may tidy up its memory in any
+            started = time.process_time()
+            WORDINGS.find(text)
+            rounds.append(time.process_time() - started)
+        took.append(min(rounds))
     assert took[1] < max(took[0], 0.001) * 60

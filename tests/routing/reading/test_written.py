@@ -76,7 +76,8 @@ def test_a_long_utterance_takes_time_in_proportion(yazhou: Jurisdiction) -> None
         return time.process_time() - began
 
     seconds(50)
-    assert seconds(1600) < 40 * max(seconds(160), 0.002)
+    # The best of three: the interpreter may tidy up its memory in any.
+    assert min(seconds(1600) for _ in range(3)) < 40 * max(seconds(160), 0.002)
 
 
 def _said(number: int) -> str:
