@@ -195,7 +195,7 @@ def test_no_text_does_harm(said: list[str]) -> None:
 def test_a_stutter_takes_no_longer_than_other_speech(stutter: str, yazhou: Jurisdiction) -> None:
     started = time.process_time()
     read(heard(stutter * 200 + "嗯"), yazhou, SATURDAY)
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 10  # what this guards against took minutes
 
 
 @pytest.mark.parametrize("piece", ["一二", "昨天", "水南", "的小区", "没有人管"])
@@ -209,7 +209,7 @@ def test_ten_thousand_characters_without_a_pause_are_read_in_linear_time(piece: 
         return time.process_time() - started
 
     taken(100)
-    assert taken(10_000) < 60 * max(taken(1_000), 0.02)
+    assert taken(10_000) < 60 * max(taken(1_000), 0.1)
 
 
 def test_festivals_are_the_holidays_of_the_calendar() -> None:
