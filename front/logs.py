@@ -51,4 +51,4 @@ class _StandardError:
         except (OSError, ValueError):
             kind.lost += 1
 
-    log = debug = info = warning = warn = error = critical = fatal = exception = msg
+    debug = info = warning = error = critical = msg

@@ -122,7 +122,8 @@ def read(
     proposal = propose(heard, elements, jurisdiction)
     fields = {name: _of_element(element) for name, element in elements.named().items()}
     if proposal.main and proposal.others:
-        fields["event"] = _of_event(event_of(proposal.main.told, jurisdiction))
+        # Of the first matter alone: each further one becomes a ticket of its own.
+        fields["event"] = _of_element(event_of(proposal.main.told, jurisdiction))
     for name, ranked in proposal.named().items():
         best = ranked[0] if ranked and ranked[0].score >= _TAKEN_FROM[name] else None
         fields[name] = _of_ranked(best)
@@ -167,17 +168,10 @@ def _places_to_ask(elements: Elements, jurisdiction: Jurisdiction) -> list[Ranke
     return ranked
 
 
-def _of_element(element: Element | None) -> FieldValue:
+def _of_element(element: Element | StatementHeard | None) -> FieldValue:
     if element is None:
         return _machine_value("", (), None, ())
     return _machine_value(element.value, element.words, element.confidence, element.utterances)
-
-
-def _of_event(event: StatementHeard | None) -> FieldValue:
-    """What happened, of the first matter alone: each further one becomes a ticket of its own."""
-    if event is None:
-        return _of_element(None)
-    return _machine_value(event.value, event.words, event.confidence, event.utterances)
 
 
 def _of_ranked(best: Ranked | None) -> FieldValue:

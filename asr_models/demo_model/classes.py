@@ -70,38 +70,6 @@ def learn(vocabulary: Vocabulary, phones: Inventory, voice: Synthesiser, progres
     return Language(tuple(groups), *_followers(texts, place, groups))
 
 
-def perplexity(language: Language, texts: Iterable[Text]) -> tuple[float, float]:
-    """How many words are as good as possible at each word of these texts, and the share of words not known."""
-    first: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for number, group in enumerate(language.groups):
-        for word in group.words:
-            first[word.text].append((number, word.likely))
-    total, count, unknown = 0.0, 0, 0
-    for text in texts:
-        before = {START: 1.0}
-        for token in text.tokens:
-            count += 1
-            here: dict[int, float] = defaultdict(float)
-            for number, likely in first.get(token.text, ()):
-                here[number] += likely * sum(share * _after(language, old, number) for old, share in before.items())
-            whole = sum(here.values())
-            if not whole:
-                unknown += 1
-                before = {START: 1.0}
-                continue
-            total -= math.log(whole)
-            before = {number: share / whole for number, share in here.items()}
-    return math.exp(total / max(1, count - unknown)), unknown / max(1, count)
-
-
-def _after(language: Language, before: int, place: int) -> float:
-    followers = language.followers.get(before, {})
-    if place in followers:
-        return followers[place]
-    rest = 1 - sum(followers.values())
-    return rest / (1 - sum(language.likely[follower] for follower in followers)) * language.likely[place]
-
-
 def _floor(token: Token, group: str) -> float:
     if group in _KNOWN:
         return _NAME_FLOOR

@@ -1,7 +1,7 @@
 """Danger by likeness: what the classifier adds to the words of danger of config/, and where it doubts them.
 
-Callers seldom say 着火. Measured on sentences that neither had seen (docs/evaluation.md), the words alone hear two in
-five dangers; with this beside them, nine in ten.
+Callers seldom say 着火. On sentences that neither had seen the words alone hear two in five dangers; with this beside
+them seven in eight (docs/benchmarks.md).
 """
 
 from __future__ import annotations

@@ -65,7 +65,10 @@ def test_no_digit_is_lost_or_invented(yazhou: Jurisdiction, digits: str) -> None
 @given(st.lists(st.text(max_size=8), max_size=30))
 @settings(max_examples=200, deadline=None)
 def test_any_words_can_be_written(yazhou: Jurisdiction, texts: list[str]) -> None:
-    written([SpokenWord(text, number * 0.4, number * 0.4 + 0.1) for number, text in enumerate(texts)], yazhou)
+    made = written([SpokenWord(text, number * 0.4, number * 0.4 + 0.1) for number, text in enumerate(texts)], yazhou)
+    assert "".join(piece.text for piece in made.pieces) == made.text
+    ends = [0, *(piece.last for piece in made.pieces)]
+    assert all(end <= piece.first < piece.last <= len(texts) for end, piece in zip(ends, made.pieces, strict=False))
 
 
 def test_a_long_utterance_takes_time_in_proportion(yazhou: Jurisdiction) -> None:
